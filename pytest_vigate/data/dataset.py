@@ -1,0 +1,127 @@
+"""Datasets: columns of length n with checked invariants, not lists of objects.
+
+A `Dataset` of n samples has ids, attributes and two sides, `predictions` and `references`. A side has the
+parts its files carry; a part is derived when a metric first asks for it, and only once, so that a gate on
+texts never stumbles over a malformed box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_vigate.errors import DataError
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Boxes:
+    """The boxes of one side, ragged: sample ``i`` owns rows ``offsets[i]:offsets[i + 1]``.
+
+    Coordinates are pixels of the original image, half-open (width is ``x2 - x1``). Where no picture of the
+    sample has a known size and the format is relative, the frame is the unit square: IoU, ratios and
+    matching are the same there, and `area` is NaN because it cannot be known.
+
+    Raises:
+        ValueError: If a column has the wrong shape, an offset runs backwards, a coordinate is not finite,
+            or a label lies outside the vocabulary.
+    """
+
+    xyxy: Float  # (N, 4)
+    label: Int  # (N,) index into `vocabulary`
+    score: Float  # (N,) NaN where none was given
+    crowd: Bool  # (N,) a region that may hold many objects, or that is to be ignored
+    area: Float  # (N,) square pixels; NaN where the picture's size is unknown
+    offsets: Int  # (n + 1,)
+    vocabulary: tuple[str, ...]
+    phrases: bool = False
+    """Labels are free phrases (grounding), not categories."""
+
+    def __post_init__(self) -> None:
+        count = len(self.xyxy)
+        if self.xyxy.shape != (count, 4):
+            raise ValueError(f"xyxy must be (N, 4), got {self.xyxy.shape}")
+        for name in ("label", "score", "crowd", "area"):
+            shape = getattr(self, name).shape
+            if shape != (count,):
+                raise ValueError(f"{name} must be ({count},), got {shape}")
+        offsets = self.offsets
+        if offsets.ndim != 1 or len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != count:
+            raise ValueError(f"offsets must run from 0 to {count}")
+        if np.any(np.diff(offsets) < 0):
+            raise ValueError("offsets must not run backwards")
+        if not np.isfinite(self.xyxy).all():
+            raise ValueError("xyxy must be finite")
+        if count and not (0 <= self.label.min() and self.label.max() < len(self.vocabulary)):
+            raise ValueError(f"label must lie in [0, {len(self.vocabulary)})")
+
+    @property
+    def sample(self) -> Int:
+        """Sample index of every box, (N,)."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One side of a dataset.
+
+    Args:
+        file: The file or files it came from, as shown to the user.
+        present: (n,) whether the side has a record for the sample.
+        replies: Raw reply texts, one a sample, None where there is none; None if the format has no replies.
+        derive_boxes: Makes the boxes on first use; None if the format has no boxes.
+    """
+
+    file: str
+    present: Bool
+    replies: tuple[str | None, ...] | None = None
+    derive_boxes: Callable[[], Boxes] | None = field(default=None, repr=False)
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """Names of the parts that this side can give: ``replies``, ``boxes``."""
+        has = {"replies": self.replies is not None, "boxes": self.derive_boxes is not None}
+        return frozenset(name for name, there in has.items() if there)
+
+    @cached_property
+    def boxes(self) -> Boxes:
+        """The boxes of this side.
+
+        Raises:
+            DataError: If the format carries none, or they cannot be placed on the pictures.
+        """
+        if self.derive_boxes is None:
+            raise DataError(self.file, "these records carry no boxes; name the field that holds them under 'fields'")
+        return self.derive_boxes()
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Predictions and references, joined by id, in the order of the references.
+
+    Raises:
+        ValueError: If a column does not have one entry a sample.
+    """
+
+    ids: tuple[str, ...]
+    attributes: Mapping[str, tuple[str | None, ...]]
+    """Columns to slice by, as text; None where a record lacks the field."""
+    predictions: Side
+    references: Side
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        columns = {**self.attributes, "predictions": self.predictions.present, "references": self.references.present}
+        for name, column in columns.items():
+            if len(column) != n:
+                raise ValueError(f"{name} must have {n} entries, got {len(column)}")
+
+    def __len__(self) -> int:
+        return len(self.ids)

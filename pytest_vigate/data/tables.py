@@ -1,0 +1,76 @@
+"""One side before joining: where it is (`Source`) and what a reader makes of it (`Table`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pytest_vigate.data.coordinates import Convention
+from pytest_vigate.data.dataset import Bool, Float, Int
+
+Role = Literal["predictions", "references"]
+ReplyRule = Literal["strict", "fenced", "answer-tag", "first-json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Files of one side of a dataset and how the gate declares them to be read."""
+
+    role: Role
+    file: str
+    """The path as shown to the user, relative to the root."""
+    paths: tuple[Path, ...]
+    """Resolved files or folders, in order; more than one where the gate gives a glob."""
+    roots: tuple[Path, ...]
+    """Resolved folders that everything read has to lie in, links followed."""
+    format: str | None = None
+    """Reader name; None leaves the choice to the readers' own signs."""
+    fields: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """Ours → theirs: ``{"id": ("image", "prompt"), "boxes": "objects"}``; dots lead into nested records."""
+    boxes: Convention | None = None
+    """Declared box convention; None leaves it to the format."""
+    replies: ReplyRule = "strict"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawBoxes:
+    """Boxes as the file has them: numbers in the file's convention, not yet placed on a picture."""
+
+    numbers: Float  # (N, 4) in `convention`
+    sample: Int  # (N,) index into the table's ids
+    label: Int  # (N,) index into `vocabulary`
+    score: Float  # (N,) NaN where none was given
+    crowd: Bool  # (N,)
+    vocabulary: tuple[str, ...]
+    convention: Convention
+    area: Float | None = None  # (N,) square pixels where the file states it, as COCO's mask area
+    coded: bool = False
+    """The vocabulary holds category codes whose names only the other side may know."""
+    phrases: bool = False
+    """Labels are free phrases (grounding), not categories."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """What a reader gives: one side, its records in file order.
+
+    `keys` holds the ways in which records may be named, most specific first: the join uses the first name of
+    the predictions that the references have too. ``id`` is the record's own or declared id, ``image`` the
+    picture's file name, ``stem`` that name without folder and ending.
+    """
+
+    source: Source
+    keys: Mapping[str, tuple[str, ...]]
+    places: Callable[[int], str]
+    """``file:line`` (or another place a person can find) of record ``i``, for messages."""
+    sizes: Float  # (n, 2) width and height of the original picture in pixels; NaN where unknown
+    attributes: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    replies: tuple[str | None, ...] | None = None
+    derive_boxes: Callable[[], RawBoxes] | None = None
+    categories: Mapping[str, str] = field(default_factory=dict)
+    """Category code → name, for the other side's codes."""
+
+    def __len__(self) -> int:
+        return len(self.sizes)

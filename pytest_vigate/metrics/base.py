@@ -1,0 +1,235 @@
+"""The metric contract: a configured metric makes statistics of samples, and scores of weighted statistics.
+
+Axes have fixed letters everywhere in this package:
+
+====  ==========================================
+``n``  samples
+``r``  rows of statistics, one or more a sample
+``k``  statistics of a row
+``s``  scores of a family
+``B``  bootstrap draws
+``p``  predicted boxes
+``g``  referenced boxes
+``e``  pairs of overlapping boxes (edges)
+``T``  IoU thresholds
+``C``  classes
+====  ==========================================
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from pytest_vigate.data.dataset import Bool, Dataset, Float, Int
+
+#: Weight entries held at once when samples are left out one by one; 16 MB.
+CHUNK = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One number of a family: its range, its direction, its bands. They live nowhere else.
+
+    Args:
+        name: As in ``family.name``.
+        doc: One line: what it is.
+        low: Smallest possible value.
+        high: Largest possible value.
+        direction: Which way is better; None if neither is.
+        unit: Empty for a share in [0, 1].
+        bands: (lower edge, name), best first, half-open: ``((0.90, "excellent"), (0.75, "good"))``.
+        below: Name of what lies below the last band.
+        share: Every sample is right or wrong and the score is the share of the right ones, so that its interval is
+            Clopper–Pearson's.
+    """
+
+    name: str
+    doc: str
+    low: float = 0.0
+    high: float = 1.0
+    direction: Literal["higher", "lower"] | None = "higher"
+    unit: str = ""
+    bands: tuple[tuple[float, str], ...] = ()
+    below: str = "poor"
+    share: bool = False
+
+    def band(self, value: float) -> str:
+        """Name of the band that holds the value; empty if the score has no bands or the value is NaN."""
+        if not self.bands or value != value:
+            return ""
+        return next((name for edge, name in self.bands if value >= edge), self.below)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Key:
+    """A family key: what `where` and `per` may split the rows by, beside the samples' own attributes."""
+
+    code: Int  # (r,) index into `names`
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Sufficient statistics: what is left of the data for this metric.
+
+    Args:
+        columns: k names.
+        values: (r, k) numbers; finite.
+        sample: (r,) index of the row's sample, in [0, n).
+        n: Number of samples; a sample may own no row.
+        keys: Family keys of the rows, by name.
+        settled: Parameters that the data decided (``labels`` when the gate leaves it to the format), for signatures.
+        notes: Sentences that every verdict of the family has to carry.
+
+    Raises:
+        ValueError: If shapes disagree, a value is not finite or a sample index lies outside [0, n).
+    """
+
+    columns: tuple[str, ...]
+    values: Float  # (r, k)
+    sample: Int  # (r,)
+    n: int
+    keys: Mapping[str, Key] = field(default_factory=dict)
+    settled: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        rows = len(self.sample)
+        if self.values.shape != (rows, len(self.columns)):
+            raise ValueError(f"values must be ({rows}, {len(self.columns)}), got {self.values.shape}")
+        if rows and not (0 <= self.sample.min() and self.sample.max() < self.n):
+            raise ValueError(f"sample must lie in [0, {self.n})")
+        if not np.isfinite(self.values).all():
+            raise ValueError("values must be finite")
+        for name, key in self.keys.items():
+            if key.code.shape != (rows,):
+                raise ValueError(f"key {name!r} must be ({rows},), got {key.code.shape}")
+
+    def column(self, name: str) -> Float:
+        """The (r,) values of one column."""
+        return self.values[:, self.columns.index(name)]
+
+    @cached_property
+    def totals(self) -> Float:
+        """Sums over the rows of every sample, (n, k)."""
+        totals = np.zeros((self.n, len(self.columns)))
+        for k in range(len(self.columns)):
+            totals[:, k] = np.bincount(self.sample, self.values[:, k], self.n)
+        return totals
+
+    @cached_property
+    def owners(self) -> Bool:
+        """(n,) whether the sample owns a row."""
+        owners = np.zeros(self.n, dtype=bool)
+        owners[self.sample] = True
+        return owners
+
+    def take(self, rows: Bool) -> Statistics:
+        """The statistics of some rows; n stays as it is."""
+        keys = {name: Key(key.code[rows], key.names) for name, key in self.keys.items()}
+        return replace(self, values=self.values[rows], sample=self.sample[rows], keys=keys)
+
+    @staticmethod
+    def concatenate(parts: Sequence[Statistics]) -> Statistics:
+        """Join shards: samples are numbered on, rows are stacked, keys are matched by name."""
+        first = parts[0]
+        starts = np.cumsum([0, *(part.n for part in parts)])
+        keys: dict[str, Key] = {}
+        for name in first.keys:
+            names = tuple(dict.fromkeys(word for part in parts for word in part.keys[name].names))
+            place = {word: i for i, word in enumerate(names)}
+            maps = [np.array([place[word] for word in part.keys[name].names], dtype=np.int64) for part in parts]
+            codes = [names_[part.keys[name].code] for names_, part in zip(maps, parts, strict=True)]
+            keys[name] = Key(np.concatenate(codes), names)
+        return replace(
+            first,
+            values=np.concatenate([part.values for part in parts]),
+            sample=np.concatenate([part.sample + start for part, start in zip(parts, starts, strict=False)]),
+            n=int(starts[-1]),
+            keys=keys,
+            notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        )
+
+
+@dataclass(frozen=True)
+class Metric(ABC):
+    """A configured metric family. Fields are its gate parameters; equal instances share statistics.
+
+    A module below `pytest_vigate.metrics` that defines a concrete subclass is its registration; others come
+    through the hook ``pytest_vigate_metrics``. A parameter that makes no sense raises ValueError in
+    ``__post_init__``; the gate file's problem then carries its text.
+    """
+
+    name: ClassVar[str]
+    scores: ClassVar[tuple[Score, ...]]
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """Parts that both sides must have: ``boxes``, ``replies``, …"""
+    keys: ClassVar[tuple[str, ...]] = ()
+    """Family keys that `where` and `per` may name."""
+    faults: ClassVar[Mapping[str, str]] = {}
+    """Statistics columns that count faults of a sample → how to say them, as ``{"fn": "missed"}``."""
+
+    @abstractmethod
+    def statistics(self, data: Dataset) -> Statistics:
+        """Rows of the dataset; every sample is looked at alone.
+
+        Raises:
+            UnmeasurableError: If the data cannot carry this metric.
+        """
+
+    @abstractmethod
+    def evaluate(self, statistics: Statistics, weights: Float) -> Float:
+        """Scores under sample weights: (B, n) → (B, s); NaN where undefined. Never looks at samples."""
+
+    def trials(self, statistics: Statistics) -> Bool:
+        """(n, s) whether the sample bears on the score at all; default: it owns a row."""
+        return np.repeat(statistics.owners[:, None], len(self.scores), axis=1)
+
+    def leave_one_out(self, statistics: Statistics) -> Float:
+        """(n, s) the scores without each sample."""
+        n = statistics.n
+        step = max(1, CHUNK // max(n, 1))
+        out = np.empty((n, len(self.scores)))
+        for start in range(0, n, step):
+            stop = min(n, start + step)
+            weights = np.ones((stop - start, n))  # (B, n)
+            weights[np.arange(stop - start), np.arange(start, stop)] = 0
+            out[start:stop] = self.evaluate(statistics, weights)
+        return out
+
+    def measures(self, statistics: Statistics) -> Mapping[str, float]:
+        """Further numbers that explain the scores, for the diagnosis and the run record only."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Additive(Metric):
+    """A metric whose scores are a formula of weighted sums over samples."""
+
+    def per_sample(self, statistics: Statistics) -> Float:
+        """(n, m) what is summed; default: the sums over the sample's rows."""
+        return statistics.totals
+
+    @abstractmethod
+    def formula(self, sums: Float) -> Float:
+        """(B, m) → (B, s); NaN where undefined."""
+
+    def evaluate(self, statistics: Statistics, weights: Float) -> Float:
+        return self.formula(weights @ self.per_sample(statistics))
+
+    def leave_one_out(self, statistics: Statistics) -> Float:
+        per_sample = self.per_sample(statistics)
+        return self.formula(per_sample.sum(axis=0) - per_sample)
+
+
+def ratio(numerator: Float, denominator: Float) -> Float:
+    """Elementwise quotient; NaN where the denominator is 0: undefined is not zero."""
+    out = np.full(np.broadcast(numerator, denominator).shape, np.nan)
+    np.divide(numerator, denominator, out=out, where=denominator != 0)
+    return out
