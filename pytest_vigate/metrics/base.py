@@ -22,7 +22,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -172,8 +172,6 @@ class Metric(ABC):
     """Parts that both sides must have: ``boxes``, ``replies``, …"""
     keys: ClassVar[tuple[str, ...]] = ()
     """Family keys that `where` and `per` may name."""
-    faults: ClassVar[Mapping[str, str]] = {}
-    """Statistics columns that count faults of a sample → how to say them, as ``{"fn": "missed"}``."""
 
     @abstractmethod
     def statistics(self, data: Dataset) -> Statistics:
@@ -203,8 +201,12 @@ class Metric(ABC):
             out[start:stop] = self.evaluate(statistics, weights)
         return out
 
-    def measures(self, statistics: Statistics) -> Mapping[str, float]:
-        """Further numbers that explain the scores, for the diagnosis and the run record only."""
+    def faults(self, score: str) -> Mapping[str, str]:
+        """Statistics columns that count what costs this score → the word for it, as ``{"missed": "missed"}``."""
+        return {}
+
+    def measures(self, statistics: Statistics) -> Mapping[str, Any]:
+        """Further plain values that explain the scores, for the diagnosis and the run record only."""
         return {}
 
 

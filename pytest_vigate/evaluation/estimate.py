@@ -1,0 +1,131 @@
+"""Estimates: the value of a score, and how far to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pytest_vigate.data.dataset import Float, Int
+from pytest_vigate.evaluation.resampling import multinomial_weights
+from pytest_vigate.metrics.base import Metric, Score, Statistics
+
+#: Draws of which more than this share are undefined give no interval: what is left would flatter the score.
+UNDEFINED_SHARE = 0.05
+
+Method = Literal["bootstrap", "clopper-pearson", "none"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """Value and interval of one score on one set of samples.
+
+    Args:
+        value: NaN if undefined.
+        low: Lower end of the two-sided interval, None where there is none.
+        high: Upper end.
+        samples: Samples in the set.
+        method: How the interval was made.
+        draws: (B,) sorted, defined bootstrap values; empty unless the method is ``bootstrap``.
+        trials: Units (samples, or clusters) that bear on the score.
+        score: The score, for its range.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    samples: int
+    method: Method
+    draws: Float
+    trials: int
+    score: Score
+
+    def bounds(self, confidence: float) -> tuple[float, float] | None:
+        """One-sided lower and upper confidence bound, each at the given level; None without an interval."""
+        if self.method == "bootstrap":
+            low, high = np.quantile(self.draws, [1 - confidence, confidence])
+            return float(low), float(high)
+        if self.method == "clopper-pearson":
+            return clopper_pearson(self.value, self.trials, 1 - confidence, score=self.score)
+        return None
+
+
+def estimate(
+    metric: Metric,
+    statistics: Statistics,
+    *,
+    draws: int,
+    level: float,
+    rng: np.random.Generator,
+    groups: Int | None = None,
+) -> Mapping[str, Estimate]:
+    """Estimates of every score of a family, by score name.
+
+    Percentile bootstrap over samples or clusters. Where every sample is right or wrong, and where the draws show no
+    variation at all, Clopper–Pearson instead: 20 of 20 do not prove 100 %.
+
+    Args:
+        metric: The configured family.
+        statistics: Its statistics of the samples to judge, n of them.
+        draws: Bootstrap draws, B; 0 switches intervals off.
+        level: Two-sided level of the interval, 0.95 for 95 %.
+        rng: Source of randomness.
+        groups: (n,) cluster of every sample, numbered from 0.
+    """
+    n = statistics.n
+    values = metric.evaluate(statistics, np.ones((1, n)))[0]  # (s,)
+    trials = metric.trials(statistics)  # (n, s)
+    chunks = [
+        metric.evaluate(statistics, weights)
+        for weights in multinomial_weights(n, draws=draws if n else 0, rng=rng, groups=groups)
+    ]
+    drawn = np.concatenate(chunks) if chunks else np.empty((0, len(values)))  # (B, s)
+    tail = (1 - level) / 2
+    found: dict[str, Estimate] = {}
+    for i, score in enumerate(metric.scores):
+        value = float(values[i])
+        bearing = trials[:, i] if groups is None else np.bincount(groups, trials[:, i]) > 0
+        units = int(np.count_nonzero(bearing))
+        defined = np.sort(drawn[~np.isnan(drawn[:, i]), i])
+        method = _method(value, defined, score, draws=draws, clustered=groups is not None)
+        low = high = None
+        if method == "bootstrap":
+            low, high = (float(end) for end in np.quantile(defined, [tail, 1 - tail]))
+        elif method == "clopper-pearson":
+            low, high = clopper_pearson(value, units, tail, score=score)
+        kept = defined if method == "bootstrap" else np.empty(0)
+        found[score.name] = Estimate(value, low, high, n, method, kept, units, score)
+    return found
+
+
+def _method(value: float, defined: Float, score: Score, *, draws: int, clustered: bool) -> Method:
+    if not draws or np.isnan(value):
+        return "none"
+    bounded = np.isfinite([score.low, score.high]).all()
+    varies = len(defined) > 0 and defined[-1] - defined[0] > 1e-12 * max(1.0, abs(value))
+    if bounded and ((score.share and not clustered) or not varies):
+        return "clopper-pearson"
+    if len(defined) < (1 - UNDEFINED_SHARE) * draws:
+        return "none"
+    return "bootstrap" if varies else "none"
+
+
+def clopper_pearson(value: float, trials: int, tail: float, *, score: Score) -> tuple[float, float]:
+    """Exact binomial bounds of a share, each missing the truth with probability `tail` at most.
+
+    A value between two counts (a mean of equal numbers) is read as that many successes through the continuous form
+    of the same beta quantiles.
+
+    Source:
+        Clopper and Pearson 1934; scipy.stats.binomtest(...).proportion_ci(method="exact") is the oracle of the tests.
+    """
+    from scipy.special import betaincinv  # heavy, and needed only where a bootstrap has nothing to show
+
+    width = score.high - score.low
+    successes = (value - score.low) / width * trials
+    failures = trials - successes
+    low = 0.0 if successes <= 0 else float(betaincinv(successes, failures + 1, tail))
+    high = 1.0 if failures <= 0 else float(betaincinv(successes + 1, failures, 1 - tail))
+    return score.low + low * width, score.low + high * width

@@ -1,0 +1,213 @@
+"""Plans: a gate whose names are bound to registered metrics, with every problem of the file reported at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_vigate.errors import GateFileError, Problem, did_you_mean
+from pytest_vigate.gates.model import Configuration, Gate, Position, Threshold
+from pytest_vigate.gates.rules import read
+from pytest_vigate.metrics.base import Metric, Score
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One threshold and the configured metric that answers it."""
+
+    threshold: Threshold
+    metric: Metric
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A gate that can be judged."""
+
+    gate: Gate
+    checks: tuple[Check, ...]
+
+    @property
+    def families(self) -> Mapping[str, Metric]:
+        """Metrics by the name under which the gate uses them, in the order of the file."""
+        return {check.threshold.family: check.metric for check in self.checks}
+
+
+def read_plan(
+    path: Path,
+    *,
+    file: str,
+    roots: tuple[Path, ...],
+    metrics: Mapping[str, type[Metric]],
+    formats: tuple[str, ...],
+) -> Plan:
+    """Read a gate file and bind its names. Opens no data.
+
+    Args:
+        path: The gate file.
+        file: The path as shown to the user.
+        roots: Folders that all data paths have to lie in.
+        metrics: Registered families by name.
+        formats: Names of the registered readers.
+
+    Raises:
+        GateFileError: With every problem of the file, in file order.
+    """
+    gate, problems = read(path, file=file, roots=roots)
+    found = list(problems)
+    checks: list[Check] = []
+    if gate is not None:
+        configured: dict[str, Metric] = {}
+        for configuration in gate.metrics:
+            metric, wrong = _configure(configuration, metrics)
+            found += wrong
+            if metric is not None:
+                configured[configuration.name] = metric
+        found += _unknown_formats(gate, formats)
+        declared = {configuration.name for configuration in gate.metrics}
+        families = {**{name: cls() for name, cls in metrics.items() if name not in declared}, **configured}
+        for threshold in gate.thresholds:
+            if threshold.family in declared and threshold.family not in families:
+                continue  # its configuration is a problem already
+            check, wrong = _bind(threshold, gate, families)
+            found += wrong
+            if check is not None:
+                checks.append(check)
+    if gate is None or found:
+        raise GateFileError(file, found)
+    return Plan(gate, tuple(checks))
+
+
+def _configure(
+    configuration: Configuration, metrics: Mapping[str, type[Metric]]
+) -> tuple[Metric | None, list[Problem]]:
+    """The configured metric, or why there is none."""
+    cls = metrics.get(configuration.family)
+    if cls is None:
+        at = configuration.positions.get("metric", configuration.positions[""])
+        hint = did_you_mean(configuration.family, tuple(metrics)) or f"known: {', '.join(sorted(metrics))}"
+        return None, [_problem(at, f"unknown metric {configuration.family!r}", hint)]
+    known = tuple(field.name for field in dataclasses.fields(cls))
+    problems = [
+        _problem(
+            configuration.positions[name],
+            f"unknown parameter {name!r} of {configuration.family}",
+            did_you_mean(name, known) or (f"known: {', '.join(known)}" if known else "it has no parameters"),
+        )
+        for name in configuration.parameters
+        if name not in known
+    ]
+    for name in known:
+        if name in configuration.parameters:
+            try:
+                parameter(cls, name, configuration.parameters[name])
+            except msgspec.ValidationError as error:
+                problems.append(_problem(configuration.positions[name], _plain(error)))
+    if problems:
+        return None, problems
+    try:
+        return msgspec.convert(dict(configuration.parameters), cls), []
+    except msgspec.ValidationError as error:  # __post_init__ refused the combination
+        return None, [_problem(configuration.positions[""], _plain(error))]
+
+
+def parameter(cls: type[Metric], name: str, value: Any) -> Any:
+    """One parameter value, checked against its declared type.
+
+    Raises:
+        msgspec.ValidationError: If it does not fit.
+    """
+    hints = _hints(cls)
+    return msgspec.convert(value, hints[name])
+
+
+def _hints(cls: type[Metric]) -> Mapping[str, Any]:
+    import typing
+
+    return typing.get_type_hints(cls, include_extras=True)
+
+
+def _plain(error: msgspec.ValidationError) -> str:
+    """msgspec's sentence in our grammar: ``expected `float`, got `str``` without its path."""
+    text = str(error).partition(" - at `$")[0].replace("`", "")
+    return text[0].lower() + text[1:]
+
+
+def _unknown_formats(gate: Gate, formats: tuple[str, ...]) -> Iterator[Problem]:
+    for source in (gate.data.predictions, gate.data.references):
+        if source is not None and source.format is not None and source.format not in formats:
+            at = gate.positions[f"data.{source.role}.format"]
+            hint = did_you_mean(source.format, formats) or f"known: {', '.join(sorted(formats))}"
+            yield _problem(at, f"unknown format {source.format!r}", hint)
+
+
+def _bind(threshold: Threshold, gate: Gate, families: Mapping[str, Metric]) -> tuple[Check | None, list[Problem]]:
+    """The check, or why there is none."""
+    names = {f"{family}.{score.name}": (metric, score) for family, metric in families.items() for score in metric.scores}
+    if threshold.score not in names:
+        family = threshold.family
+        of_family = [name for name in names if name.startswith(f"{family}.")]
+        hint = did_you_mean(threshold.score, tuple(names)) or f"known: {', '.join(of_family or sorted(families))}"
+        return None, [_problem(threshold.positions[""], f"unknown score {threshold.score!r}", hint)]
+    metric, score = names[threshold.score]
+    problems = [*_bound_problems(threshold, score), *_split_problems(threshold, gate, metric)]
+    return (None, problems) if problems else (Check(threshold, metric, score), [])
+
+
+def _bound_problems(threshold: Threshold, score: Score) -> Iterator[Problem]:
+    """Bounds outside the range, against the direction, or that can never fail."""
+    name = threshold.score
+    wrong_way = {"higher": "max", "lower": "min"}.get(score.direction or "")
+    for word in ("min", "max"):
+        bound = getattr(threshold, word)
+        if bound is None:
+            continue
+        at = threshold.positions[word]
+        if word == wrong_way:
+            right = "min" if word == "max" else "max"
+            yield _problem(at, f"{name} is better when {score.direction}, so it takes a {right}, not a {word}")
+        elif not score.low <= bound <= score.high:
+            hint = f"did you mean {bound:g}%?" if score.low <= bound / 100 <= score.high and bound > 0 else ""
+            yield _problem(at, f"{bound:g} lies outside {_range(score)}, the range of {name}", hint)
+        elif bound == (score.low if word == "min" else score.high):
+            never = "below" if word == "min" else "above"
+            yield _problem(at, f"a {word} of {bound:g} can never fail: {name} is never {never} it")
+    if threshold.waiver is not None and threshold.waiver.floor is not None:
+        yield from _floor_problems(threshold, threshold.waiver.floor, score)
+
+
+def _floor_problems(threshold: Threshold, floor: float, score: Score) -> Iterator[Problem]:
+    at = threshold.positions["waiver.floor"]
+    if not score.low <= floor <= score.high:
+        yield _problem(at, f"{floor:g} lies outside {_range(score)}, the range of {threshold.score}")
+    elif threshold.min is not None and threshold.max is None and floor >= threshold.min:
+        yield _problem(at, f"the floor {floor:g} is not below the min {threshold.min:g}, so nothing would be waived")
+    elif threshold.max is not None and threshold.min is None and floor <= threshold.max:
+        yield _problem(at, f"the floor {floor:g} is not above the max {threshold.max:g}, so nothing would be waived")
+
+
+def _split_problems(threshold: Threshold, gate: Gate, metric: Metric) -> Iterator[Problem]:
+    """`where` and `per` name attributes of the gate or keys of the family."""
+    known = (*gate.data.attributes, *metric.keys)
+    named = {f"where.{key}": key for key in threshold.where}
+    if threshold.per is not None:
+        named["per"] = threshold.per
+    for place, key in named.items():
+        if key not in known:
+            hint = did_you_mean(key, known) or "list it under data.attributes"
+            yield _problem(
+                threshold.positions[place], f"{key!r} is neither in data.attributes nor a key of {metric.name}", hint
+            )
+
+
+def _range(score: Score) -> str:
+    return f"[{score.low:g}, {score.high:g}]"
+
+
+def _problem(at: Position, message: str, hint: str = "") -> Problem:
+    return Problem(at.line, at.column, at.path, message, hint)
