@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from pytest_vigate.data.dataset import Float, Int
+from pytest_vigate.data.coordinates import Float, Int
 from pytest_vigate.evaluation.resampling import multinomial_weights
 from pytest_vigate.metrics.base import Metric, Score, Statistics
 

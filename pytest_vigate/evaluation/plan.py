@@ -6,14 +6,13 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from pytest_vigate.errors import GateFileError, Problem, did_you_mean
 from pytest_vigate.gates.model import Configuration, Gate, Position, Threshold
 from pytest_vigate.gates.rules import read
-from pytest_vigate.metrics.base import Metric, Score
+from pytest_vigate.metrics.base import Metric, Score, check_parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,37 +104,15 @@ def _configure(
     for name in known:
         if name in configuration.parameters:
             try:
-                parameter(cls, name, configuration.parameters[name])
-            except msgspec.ValidationError as error:
-                problems.append(_problem(configuration.positions[name], _plain(error)))
+                check_parameter(cls, name, configuration.parameters[name])
+            except ValueError as error:
+                problems.append(_problem(configuration.positions[name], str(error)))
     if problems:
         return None, problems
     try:
         return msgspec.convert(dict(configuration.parameters), cls), []
     except msgspec.ValidationError as error:  # __post_init__ refused the combination
-        return None, [_problem(configuration.positions[""], _plain(error))]
-
-
-def parameter(cls: type[Metric], name: str, value: Any) -> Any:
-    """One parameter value, checked against its declared type.
-
-    Raises:
-        msgspec.ValidationError: If it does not fit.
-    """
-    hints = _hints(cls)
-    return msgspec.convert(value, hints[name])
-
-
-def _hints(cls: type[Metric]) -> Mapping[str, Any]:
-    import typing
-
-    return typing.get_type_hints(cls, include_extras=True)
-
-
-def _plain(error: msgspec.ValidationError) -> str:
-    """msgspec's sentence in our grammar: ``expected `float`, got `str``` without its path."""
-    text = str(error).partition(" - at `$")[0].replace("`", "")
-    return text[0].lower() + text[1:]
+        return None, [_problem(configuration.positions[""], str(error))]
 
 
 def _unknown_formats(gate: Gate, formats: tuple[str, ...]) -> Iterator[Problem]:
@@ -148,7 +125,9 @@ def _unknown_formats(gate: Gate, formats: tuple[str, ...]) -> Iterator[Problem]:
 
 def _bind(threshold: Threshold, gate: Gate, families: Mapping[str, Metric]) -> tuple[Check | None, list[Problem]]:
     """The check, or why there is none."""
-    names = {f"{family}.{score.name}": (metric, score) for family, metric in families.items() for score in metric.scores}
+    names = {
+        f"{family}.{score.name}": (metric, score) for family, metric in families.items() for score in metric.scores
+    }
     if threshold.score not in names:
         family = threshold.family
         of_family = [name for name in names if name.startswith(f"{family}.")]

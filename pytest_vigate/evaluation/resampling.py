@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pytest_vigate.data.dataset import Float, Int
+from pytest_vigate.data.coordinates import Float, Int
 
 #: Weight entries held at once: 16 MB as float64.
 CHUNK = 2_000_000

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_vigate.data.dataset import Bool, Boxes, Float, Int
+from pytest_vigate.data.coordinates import Bool, Float, Int
+from pytest_vigate.data.dataset import Boxes
 
 #: Candidate pairs held at once; about 100 MB with their coordinates.
 CHUNK = 1_000_000

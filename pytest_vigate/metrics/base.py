@@ -18,15 +18,18 @@ Axes have fixed letters everywhere in this package:
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_type_hints
 
+import msgspec
 import numpy as np
 
-from pytest_vigate.data.dataset import Bool, Dataset, Float, Int
+from pytest_vigate.data.coordinates import Bool, Float, Int
+from pytest_vigate.data.dataset import Dataset
 
 #: Weight entries held at once when samples are left out one by one; 16 MB.
 CHUNK = 2_000_000
@@ -135,6 +138,13 @@ class Statistics:
         keys = {name: Key(key.code[rows], key.names) for name, key in self.keys.items()}
         return replace(self, values=self.values[rows], sample=self.sample[rows], keys=keys)
 
+    def select(self, samples: Bool) -> Statistics:
+        """The statistics of some samples, numbered anew."""
+        rows = samples[self.sample]
+        place = np.cumsum(samples) - 1
+        chosen = self.take(rows)
+        return replace(chosen, sample=place[chosen.sample], n=int(np.count_nonzero(samples)))
+
     @staticmethod
     def concatenate(parts: Sequence[Statistics]) -> Statistics:
         """Join shards: samples are numbered on, rows are stacked, keys are matched by name."""
@@ -172,6 +182,10 @@ class Metric(ABC):
     """Parts that both sides must have: ``boxes``, ``replies``, …"""
     keys: ClassVar[tuple[str, ...]] = ()
     """Family keys that `where` and `per` may name."""
+
+    def __post_init__(self) -> None:
+        for parameter in fields(self):
+            check_parameter(type(self), parameter.name, getattr(self, parameter.name))
 
     @abstractmethod
     def statistics(self, data: Dataset) -> Statistics:
@@ -228,6 +242,26 @@ class Additive(Metric):
     def leave_one_out(self, statistics: Statistics) -> Float:
         per_sample = self.per_sample(statistics)
         return self.formula(per_sample.sum(axis=0) - per_sample)
+
+
+@functools.cache
+def parameter_types(cls: type[Metric]) -> Mapping[str, Any]:
+    """Declared type of every parameter, with the constraints of its annotation."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {parameter.name: hints[parameter.name] for parameter in fields(cls)}
+
+
+def check_parameter(cls: type[Metric], name: str, value: Any) -> None:
+    """Check one parameter value against its declared type and constraints.
+
+    Raises:
+        ValueError: If it does not fit.
+    """
+    try:
+        msgspec.convert(value, parameter_types(cls)[name])
+    except msgspec.ValidationError as error:
+        text = str(error).replace("`", "")
+        raise ValueError(f"{name}: {text[0].lower()}{text[1:]}, found {value!r}") from None
 
 
 def ratio(numerator: Float, denominator: Float) -> Float:

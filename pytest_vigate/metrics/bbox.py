@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 import numpy as np
 
-from pytest_vigate.data.dataset import Bool, Boxes, Dataset, Float
+from pytest_vigate.data.coordinates import Bool, Float
+from pytest_vigate.data.dataset import Boxes, Dataset
 from pytest_vigate.metrics._boxes import Edges, areas, assign, find_edges
 from pytest_vigate.metrics.base import Additive, Key, Score, Statistics, ratio
 

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from pytest_vigate.data.dataset import Dataset, Float
+from pytest_vigate.data.coordinates import Float
+from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.metrics.base import Additive, Score, Statistics, ratio
 
 

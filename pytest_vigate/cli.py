@@ -1,0 +1,188 @@
+"""`vigate`: what can be asked without judging anything.
+
+The commands run inside pytest's own start-up, so that installed plugins and ``conftest.py`` files bring in their
+families and readers just as they do in a run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from pytest_vigate import __version__
+from pytest_vigate.data.joining import join
+from pytest_vigate.data.readers import Reader, load
+from pytest_vigate.errors import GateFileError, PluginError, UnmeasurableError, did_you_mean
+from pytest_vigate.evaluation.plan import Plan, read_plan
+from pytest_vigate.gates.schema import FamilyDescription, ScoreDescription, with_families
+from pytest_vigate.metrics import documentation
+from pytest_vigate.metrics.base import Metric
+from pytest_vigate.nodes import registered, roots
+from pytest_vigate.plugin import SUFFIXES
+from pytest_vigate.reports import escape
+
+Command = Callable[[pytest.Config, argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: Words after ``vigate``; the process's own if None.
+
+    Returns:
+        0 if all is well, 1 if a command found something wrong, 2 if a gate file has problems, 4 for wrong usage.
+    """
+    options = _parser().parse_args(arguments)
+    return _within_pytest(options.command, options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("vigate", description="Quality gates for vision-language models.")
+    parser.add_argument("--version", action="version", version=f"pytest-vigate {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    lint = commands.add_parser("lint", help="check gate files, without scoring")
+    lint.add_argument("paths", nargs="+", metavar="PATH", help="gate files, or folders to search for them")
+    lint.add_argument("--data", action="store_true", help="also read the data and join both sides")
+    lint.set_defaults(command=_lint)
+    schema = commands.add_parser("schema", help="print the JSON Schema of gate files, for editors")
+    schema.set_defaults(command=_schema, paths=[])
+    metrics = commands.add_parser("metrics", help="list the metric families, or print the page of one")
+    metrics.add_argument("name", nargs="?", metavar="NAME", help="family to print the page of")
+    metrics.set_defaults(command=_metrics, paths=[])
+    return parser
+
+
+def _within_pytest(command: Command, options: argparse.Namespace) -> int:
+    """Run a command with a configured pytest: plugins loaded, conftests beside the paths read."""
+
+    class Runner:
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_cmdline_main(self, config: pytest.Config) -> int:
+            # The first result ends the hook: nothing is collected and nothing is run.
+            return command(config, options)
+
+    existing = [path for path in options.paths if Path(path).exists()]
+    # Options of the user's own configuration (coverage, workers, …) are for runs.
+    return int(pytest.main(["--override-ini=addopts=", *existing], plugins=[Runner()]))
+
+
+def _lint(config: pytest.Config, options: argparse.Namespace) -> int:
+    worst = 0
+    files = list(_gate_files(options.paths))
+    for name in options.paths:
+        if not Path(name).exists():
+            _complain(f"{name}: there is no such file or folder")
+            worst = 4
+    if not files and not worst:
+        _complain(f"{', '.join(options.paths)}: no gate file found; they are named *{' or *'.join(SUFFIXES)}")
+        worst = 5
+    for path in files:
+        shown = Path(os.path.relpath(path, config.invocation_params.dir)).as_posix()
+        try:
+            families, readers = _registries(config)
+            plan = read_plan(path, file=shown, roots=roots(config), metrics=families, formats=tuple(readers))
+        except (GateFileError, PluginError) as error:
+            _complain(str(error))
+            worst = max(worst, 2)
+            continue
+        if not options.data:
+            print(f"{shown}: {len(plan.checks)} thresholds")
+            continue
+        try:
+            print(f"{shown}: {len(plan.checks)} thresholds, {_data_summary(plan, readers)}")
+        except UnmeasurableError as error:
+            _complain(f"{shown}: {error}")
+            worst = max(worst, 1)
+    return worst
+
+
+def _gate_files(paths: Sequence[str]) -> Iterator[Path]:
+    """Gate files named or below the folders named, in order, each once."""
+    seen: set[Path] = set()
+    for path in map(Path, paths):
+        below = sorted(file for suffix in SUFFIXES for file in path.rglob(f"*{suffix}")) if path.is_dir() else [path]
+        for file in below:
+            absolute = file.absolute()
+            if file.is_file() and absolute not in seen:
+                seen.add(absolute)
+                yield absolute
+
+
+def _data_summary(plan: Plan, readers: dict[str, Reader]) -> str:
+    """Read and join, down to the boxes that the gate's families need.
+
+    Raises:
+        UnmeasurableError: If anything is wrong with the data.
+    """
+    data = plan.gate.data
+    dataset = join(
+        load(data.predictions, readers),
+        None if data.references is None else load(data.references, readers),
+        attributes=data.attributes,
+        missing=data.missing,
+        extra=data.extra,
+    )
+    boxes = ""
+    if any("boxes" in metric.needs for metric in plan.families.values()):
+        predicted, referenced = dataset.predictions.boxes, dataset.references.boxes
+        boxes = f", {len(predicted.label)} predicted and {len(referenced.label)} referenced boxes"
+    answered = int((dataset.predictions.present & dataset.references.present).sum())
+    return f"{len(dataset)} samples, {answered} with a prediction{boxes}"
+
+
+def _schema(config: pytest.Config, options: argparse.Namespace) -> int:
+    families, _ = _registries(config)
+    print(json.dumps(with_families(_describe(cls) for cls in families.values()), indent=2))
+    return 0
+
+
+def _describe(cls: type[Metric]) -> FamilyDescription:
+    return FamilyDescription(
+        name=cls.name,
+        doc=(cls.__doc__ or "").strip().partition("\n")[0],
+        parameters={item.name: dict(item.schema) for item in documentation.parameters(cls)},
+        scores=tuple(
+            ScoreDescription(
+                score.name, score.doc, score.low, score.high, score.direction, documentation.bands(score).capitalize()
+            )
+            for score in cls.scores
+        ),
+    )
+
+
+def _metrics(config: pytest.Config, options: argparse.Namespace) -> int:
+    families, _ = _registries(config)
+    if options.name is None:
+        for name, cls in sorted(families.items()):
+            print(f"{name}: {(cls.__doc__ or '').strip().partition(chr(10))[0]}")
+            print(f"    {', '.join(f'{name}.{score.name}' for score in cls.scores)}")
+        return 0
+    if options.name not in families:
+        hint = did_you_mean(options.name, tuple(families)) or f"known: {', '.join(sorted(families))}"
+        _complain(f"unknown metric {options.name!r}; {hint}")
+        return 4
+    print(documentation.page(families[options.name]), end="")
+    return 0
+
+
+def _registries(config: pytest.Config) -> tuple[dict[str, type[Metric]], dict[str, Reader]]:
+    """Families and readers that plugins and the conftests beside the paths bring in."""
+    return (
+        registered(config.hook.pytest_vigate_metrics(config=config)),
+        registered(config.hook.pytest_vigate_readers(config=config)),
+    )
+
+
+def _complain(text: str) -> None:
+    print("\n".join(escape.line(line) for line in text.split("\n")), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

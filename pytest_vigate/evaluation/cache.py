@@ -1,0 +1,308 @@
+"""What a session has computed: every data set is read once, every family scored once, however many thresholds ask.
+
+Failures are kept too: a file that could not be read is not read again for the next threshold.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+import numpy as np
+
+from pytest_vigate.data.coordinates import Bool, Int
+from pytest_vigate.data.dataset import Dataset, Side
+from pytest_vigate.data.files import digest
+from pytest_vigate.data.joining import join
+from pytest_vigate.data.readers import Reader, load
+from pytest_vigate.data.tables import Source, Table
+from pytest_vigate.errors import UnmeasurableError, did_you_mean
+from pytest_vigate.evaluation.estimate import Estimate, estimate
+from pytest_vigate.evaluation.plan import Check
+from pytest_vigate.evaluation.resampling import generator
+from pytest_vigate.gates.model import Data, Gate
+from pytest_vigate.metrics.base import Metric, Statistics
+
+#: Data sets held at once: thresholds of one gate follow each other, so few are in use at a time.
+HELD = 4
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One side's files as they were read, for the run record."""
+
+    role: str
+    path: str
+    format: str
+    digest: str
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slice:
+    """The part of a data set that a threshold judges, or one group of it.
+
+    Args:
+        group: Value of the `per` key, None where there is no `per`.
+        ids: Ids of its samples, n of them.
+        statistics: Rows of these samples.
+        estimate: Of the threshold's score.
+        values: All scores of the family on this slice, by name.
+    """
+
+    group: str | None
+    ids: tuple[str, ...]
+    statistics: Statistics
+    estimate: Estimate
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A configured family on a whole data set."""
+
+    name: str
+    signature: str
+    parameters: Mapping[str, Any]
+    estimates: Mapping[str, Estimate]
+    measures: Mapping[str, Any]
+
+
+@dataclass(eq=False)
+class _Loaded:
+    """A data set and everything computed from it."""
+
+    dataset: Dataset
+    files: tuple[DataFile, ...]
+    results: dict[object, object] = field(default_factory=dict)
+
+
+class Session:
+    """Loads, scores and remembers. One a process.
+
+    Args:
+        version: The tool's version, part of every signature.
+    """
+
+    def __init__(self, *, version: str) -> None:
+        self._version = version
+        self._loaded: OrderedDict[Data, _Loaded | UnmeasurableError] = OrderedDict()
+
+    def load(self, data: Data, *, readers: Mapping[str, Reader]) -> tuple[Dataset, tuple[DataFile, ...]]:
+        """The joined data set and the files it came from.
+
+        Raises:
+            UnmeasurableError: If it cannot be read or joined.
+        """
+        loaded = self._get(data, readers)
+        return loaded.dataset, loaded.files
+
+    def slices(self, check: Check, gate: Gate, *, readers: Mapping[str, Reader]) -> tuple[Slice, ...]:
+        """What a check judges: one slice, or one a group in the order of their names.
+
+        Raises:
+            UnmeasurableError: If the data cannot be read, does not carry the metric, or no sample is left.
+        """
+        loaded = self._get(gate.data, readers)
+        statistics = self._statistics(loaded, check.metric)
+        threshold = check.threshold
+        samples, rows = _where(threshold.where, loaded.dataset, statistics)
+        groups: list[tuple[str | None, Bool, Bool]] = [(None, samples, rows)]
+        if threshold.per is not None:
+            groups = _split(threshold.per, loaded.dataset, statistics, samples=samples, rows=rows)
+        return tuple(self._slice(check, gate, loaded, group, kept, chosen) for group, kept, chosen in groups)
+
+    def family(self, name: str, metric: Metric, gate: Gate, *, readers: Mapping[str, Reader]) -> Family:
+        """All scores of a family on the whole data set.
+
+        Raises:
+            UnmeasurableError: If the data cannot be read or does not carry the metric.
+        """
+        loaded = self._get(gate.data, readers)
+        statistics = self._statistics(loaded, metric)
+        return Family(
+            name=name,
+            signature=signature(metric, statistics, version=self._version),
+            parameters=parameters(metric, statistics),
+            estimates=self._estimates(metric, gate, loaded, np.ones(statistics.n, dtype=bool), statistics, words=()),
+            measures=metric.measures(statistics),
+        )
+
+    def _get(self, data: Data, readers: Mapping[str, Reader]) -> _Loaded:
+        if data not in self._loaded:
+            try:
+                self._loaded[data] = _load(data, readers)
+            except UnmeasurableError as error:
+                self._loaded[data] = error
+            if len(self._loaded) > HELD:
+                self._loaded.popitem(last=False)
+        self._loaded.move_to_end(data)
+        found = self._loaded[data]
+        if isinstance(found, UnmeasurableError):
+            raise found
+        return found
+
+    def _statistics(self, loaded: _Loaded, metric: Metric) -> Statistics:
+        return _once(loaded, metric, lambda: _statistics(loaded.dataset, metric))
+
+    def _slice(self, check: Check, gate: Gate, loaded: _Loaded, group: str | None, samples: Bool, rows: Bool) -> Slice:
+        whole = self._statistics(loaded, check.metric)
+        statistics = whole if samples.all() and rows.all() else whole.take(rows).select(samples)
+        words = tuple(f"{key}={'|'.join(values)}" for key, values in check.threshold.where.items())
+        if group is not None:
+            words += (f"{check.threshold.per}={group}",)
+        estimates = self._estimates(check.metric, gate, loaded, samples, statistics, words=words)
+        ids = loaded.dataset.ids
+        return Slice(
+            group=group,
+            ids=ids if samples.all() else tuple(ids[i] for i in np.flatnonzero(samples)),
+            statistics=statistics,
+            estimate=estimates[check.score.name],
+            values={name: found.value for name, found in estimates.items()},
+        )
+
+    def _estimates(
+        self, metric: Metric, gate: Gate, loaded: _Loaded, samples: Bool, statistics: Statistics, words: tuple[str, ...]
+    ) -> Mapping[str, Estimate]:
+        """Estimates of all scores of a family on one slice.
+
+        The generator is seeded by seed, gate, family and slice: thresholds on one slice share their draws, so that
+        a score has one interval wherever it is shown, and a new threshold moves nobody else's.
+        """
+        intervals = gate.intervals
+
+        def compute() -> Mapping[str, Estimate]:
+            groups = None
+            if intervals.cluster is not None:
+                column = loaded.dataset.attributes[intervals.cluster]
+                groups = _codes([column[i] for i in np.flatnonzero(samples)])
+            return estimate(
+                metric,
+                statistics,
+                draws=intervals.draws,
+                level=intervals.level,
+                rng=generator(intervals.seed, gate.name, signature(metric, statistics, version=""), *words),
+                groups=groups,
+            )
+
+        return _once(loaded, (metric, intervals, gate.name, words), compute)
+
+
+def _once(loaded: _Loaded, key: object, compute: Callable[[], T]) -> T:
+    """Compute on first use; a failure is remembered and raised again."""
+    if key not in loaded.results:
+        try:
+            loaded.results[key] = compute()
+        except UnmeasurableError as error:
+            loaded.results[key] = error
+    found = loaded.results[key]
+    if isinstance(found, UnmeasurableError):
+        raise found
+    return found  # type: ignore[return-value]  # the key names the type
+
+
+def _load(data: Data, readers: Mapping[str, Reader]) -> _Loaded:
+    predictions = load(data.predictions, readers)
+    references = None if data.references is None else load(data.references, readers)
+    dataset = join(predictions, references, attributes=data.attributes, missing=data.missing, extra=data.extra)
+    files = [_file(data.predictions, predictions)]
+    if references is not None and data.references is not None:
+        files.append(_file(data.references, references))
+    return _Loaded(dataset, tuple(files))
+
+
+def _file(source: Source, table: Table) -> DataFile:
+    return DataFile(source.role, source.file, table.source.format or "", digest(source), len(table))
+
+
+def _statistics(dataset: Dataset, metric: Metric) -> Statistics:
+    for side in (dataset.predictions, dataset.references):
+        _check_parts(side, metric)
+    return metric.statistics(dataset)
+
+
+def _check_parts(side: Side, metric: Metric) -> None:
+    lacking = metric.needs - side.parts
+    if lacking:
+        has = ", ".join(sorted(side.parts)) or "nothing that can be scored"
+        raise UnmeasurableError(
+            f"{side.file}: {metric.name} needs {', '.join(sorted(lacking))}, and these records carry {has}; "
+            "name the fields that hold them under 'fields', or gate another family"
+        )
+
+
+def _where(where: Mapping[str, tuple[str, ...]], dataset: Dataset, statistics: Statistics) -> tuple[Bool, Bool]:
+    """Masks of samples (n,) and rows (r,) that all conditions leave."""
+    samples = np.ones(len(dataset), dtype=bool)
+    rows = np.ones(len(statistics.sample), dtype=bool)
+    for key, values in where.items():
+        if key in dataset.attributes:
+            column = dataset.attributes[key]
+            samples &= np.fromiter((value in values for value in column), dtype=bool, count=len(column))
+            present = sorted({value for value in column if value is not None})
+        else:
+            codes = statistics.keys[key]
+            wanted = np.array([name in values for name in codes.names], dtype=bool)
+            rows &= wanted[codes.code] if len(wanted) else False
+            present = sorted(codes.names)
+        if not (samples.any() and (key in dataset.attributes or rows.any())):
+            raise UnmeasurableError(_no_sample(key, values, present))
+    rows &= samples[statistics.sample]
+    if any(key not in dataset.attributes for key in where):
+        owners = np.zeros(len(dataset), dtype=bool)
+        owners[statistics.sample[rows]] = True
+        samples &= owners
+    if not samples.any():
+        conditions = ", ".join(f"{key}={'|'.join(values)}" for key, values in where.items())
+        raise UnmeasurableError(f"no sample has {conditions}; zero samples prove nothing")
+    return samples, rows
+
+
+def _no_sample(key: str, values: tuple[str, ...], present: list[str]) -> str:
+    shown = ", ".join(repr(value) for value in present[:8]) + (", …" if len(present) > 8 else "")
+    hint = did_you_mean(values[0], present)
+    found = f"the data has {shown}" if present else "no record has this field"
+    return f"no sample has {key}={'|'.join(values)}: {found}; {hint or 'zero samples prove nothing'}"
+
+
+def _split(
+    key: str, dataset: Dataset, statistics: Statistics, *, samples: Bool, rows: Bool
+) -> list[tuple[str | None, Bool, Bool]]:
+    """(group, samples, rows) for every value of the key, by name; a record without the field is in group ``(none)``."""
+    if key in dataset.attributes:
+        names = np.array(["(none)" if value is None else value for value in dataset.attributes[key]], dtype=object)
+        found = sorted(set(names[samples]))
+        masks = [(name, samples & (names == name)) for name in found]
+        return [(name, kept, rows & kept[statistics.sample]) for name, kept in masks]
+    codes = statistics.keys[key]
+    groups: list[tuple[str | None, Bool, Bool]] = []
+    for code in np.unique(codes.code[rows]):
+        chosen = rows & (codes.code == code)
+        kept = np.zeros(len(dataset), dtype=bool)
+        kept[statistics.sample[chosen]] = True
+        groups.append((codes.names[code], kept, chosen))
+    if not groups:
+        raise UnmeasurableError(f"no sample has a {key} to split by; zero samples prove nothing")
+    return sorted(groups, key=lambda group: str(group[0]))
+
+
+def _codes(column: list[str | None]) -> Int:
+    """Clusters numbered from 0; a record without the attribute is a cluster of its own."""
+    keys = [("", str(i)) if value is None else ("value", value) for i, value in enumerate(column)]
+    place = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    return np.array([place[key] for key in keys], dtype=np.int64)
+
+
+def parameters(metric: Metric, statistics: Statistics) -> dict[str, Any]:
+    """Parameter values by name, with those that the data decided."""
+    return {item.name: getattr(metric, item.name) for item in fields(metric)} | dict(statistics.settled)
+
+
+def signature(metric: Metric, statistics: Statistics, *, version: str) -> str:
+    """All it takes to reproduce a number: ``bbox|assign:hungarian|iou:0.5|…|version:0.1.0``."""
+    words = [f"{name}:{'none' if value is None else value}" for name, value in parameters(metric, statistics).items()]
+    return "|".join([metric.name, *sorted(words), *([f"version:{version}"] if version else [])])

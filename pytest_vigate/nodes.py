@@ -1,0 +1,221 @@
+"""Collector and items: a gate file becomes a node of pytest's tree, each of its thresholds a test item."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from pytest_vigate import __version__
+from pytest_vigate.data.readers import Reader
+from pytest_vigate.diagnosis import diagnose
+from pytest_vigate.errors import GateFileError, PluginError, UnmeasurableError
+from pytest_vigate.evaluation.cache import DataFile, Family, Session
+from pytest_vigate.evaluation.plan import Check, Plan, read_plan
+from pytest_vigate.metrics.base import Metric
+from pytest_vigate.reports import failure, junit
+from pytest_vigate.verdicts import Verdict, judge, unmeasurable
+
+#: What this process has loaded and scored.
+SESSION = pytest.StashKey[Session]()
+#: Today in UTC; a run that passes midnight decides all waivers on one date.
+TODAY = pytest.StashKey[dt.date]()
+
+#: Names of families and formats: a dot would split a score, a space a marker.
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+Named = TypeVar("Named", bound=type[Metric] | Reader)
+
+
+class NotPassedError(Exception):
+    """Carries a verdict from the item to its report; `ThresholdItem.repr_failure` makes the prose."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict["message"])
+        self.verdict = verdict
+
+
+class GateFile(pytest.File):
+    """A ``*.gate.yaml`` file. Collecting reads the gate file only, never data."""
+
+    plan: Plan
+    readers: Mapping[str, Reader]
+
+    def collect(self) -> Iterator[ThresholdItem]:
+        """One item a threshold.
+
+        Raises:
+            CollectError: With all problems of the file; pytest then exits with 2.
+        """
+        try:
+            metrics = registered(self.ihook.pytest_vigate_metrics(config=self.config))
+            self.readers = registered(self.ihook.pytest_vigate_readers(config=self.config))
+            self.plan = read_plan(
+                self.path,
+                file=Path(os.path.relpath(self.path, self.config.rootpath)).as_posix(),
+                roots=roots(self.config),
+                metrics=metrics,
+                formats=tuple(self.readers),
+            )
+        except (GateFileError, PluginError) as error:
+            raise self.CollectError(str(error)) from error
+        for check in self.plan.checks:
+            yield ThresholdItem.from_parent(self, name=check.threshold.test_id, check=check)
+
+
+class ThresholdItem(pytest.Item):
+    """One threshold. `setup` judges it; an unmeasurable score is an error there, a missed bound fails `runtest`."""
+
+    parent: GateFile
+
+    def __init__(self, *, check: Check, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.check = check
+        self.vigate_outcome: dict[str, Any] | None = None
+        """Verdict and gate as plain values, once judged."""
+        threshold = check.threshold
+        for marker in dict.fromkeys(("vigate", threshold.family, *threshold.tags)):
+            # Registered, so that --strict-markers knows it.
+            self.config.addinivalue_line("markers", f"{marker}: thresholds of gate files")
+            self.add_marker(marker)
+
+    def setup(self) -> None:
+        """Judge.
+
+        Raises:
+            NotPassedError: If the score is unmeasurable.
+        """
+        gate = self.parent.plan.gate
+        session = self.config.stash.setdefault(SESSION, Session(version=__version__))
+        today = self.config.stash.setdefault(TODAY, dt.datetime.now(dt.UTC).date())
+        readers = self.parent.readers
+        files: Sequence[DataFile] = ()
+        families: list[dict[str, Any]] = []
+        try:
+            _, files = session.load(gate.data, readers=readers)
+            family = session.family(self.check.threshold.family, self.check.metric, gate, readers=readers)
+            families = [_family(family)]
+            slices = session.slices(self.check, gate, readers=readers)
+            verdict, decided = judge(
+                self.check,
+                slices,
+                level=gate.intervals.level,
+                signature=family.signature,
+                notes=slices[0].statistics.notes,
+                today=today,
+            )
+            if verdict["verdict"] not in ("passed", "unmeasurable"):
+                diagnose(self.check, decided, verdict)
+        except UnmeasurableError as error:
+            verdict = unmeasurable(self.check, str(error))
+        self.vigate_outcome = {"verdict": dict(verdict), "gate": _gate(self.parent.plan, files, families)}
+        self.user_properties += junit.properties(verdict)
+        if verdict["verdict"] == "unmeasurable":
+            raise NotPassedError(verdict)
+
+    def runtest(self) -> None:
+        """Fail unless the verdict is passed; the report turns warned and waived into statuses of their own.
+
+        Raises:
+            NotPassedError: With the verdict.
+        """
+        if self.vigate_outcome is not None and self.vigate_outcome["verdict"]["verdict"] != "passed":
+            raise NotPassedError(self.vigate_outcome["verdict"])
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The verdict in words; anything else is a defect of ours and keeps its stack."""
+        if isinstance(excinfo.value, NotPassedError) and not self.config.option.fulltrace:
+            return failure.text(excinfo.value.verdict, command=self.command)
+        return super().repr_failure(excinfo, style=style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """The threshold's own line of the gate file."""
+        return self.path, self.check.threshold.positions[""].line - 1, self.name
+
+    @property
+    def command(self) -> str:
+        """The shell command that judges just this threshold again."""
+        path = os.path.relpath(self.path, self.config.invocation_params.dir)
+        return f"pytest {shlex.quote(f'{Path(path).as_posix()}::{self.name}')}"
+
+
+def roots(config: pytest.Config) -> tuple[Path, ...]:
+    """Folders that data may lie in, links resolved."""
+    return tuple(Path(path).resolve() for path in (config.rootpath, *config.getini("vigate_data_roots")))
+
+
+def registered(results: Sequence[Sequence[Named]]) -> dict[str, Named]:
+    """What a hook's implementations returned, by name.
+
+    Raises:
+        PluginError: If two share a name.
+    """
+    found: dict[str, Named] = {}
+    for item in (item for result in reversed(results) for item in result):
+        name = getattr(item, "name", None)
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise PluginError(f"{_where(item)}: its name is {name!r}, expected letters, digits, '_' and '-'")
+        if name in found and found[name] is not item:
+            raise PluginError(f"two plugins register {name!r}: {_where(found[name])} and {_where(item)}; rename one")
+        found[name] = item
+    return found
+
+
+def _where(item: object) -> str:
+    cls = item if isinstance(item, type) else type(item)
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _gate(plan: Plan, files: Sequence[DataFile], families: list[dict[str, Any]]) -> dict[str, Any]:
+    """The gate as plain values, for the run record."""
+    gate = plan.gate
+    return {
+        "path": gate.file,
+        "name": gate.name,
+        "description": gate.description,
+        "digest": gate.digest,
+        "model": dict(gate.model),
+        "seed": gate.intervals.seed,
+        "intervals": {
+            "draws": gate.intervals.draws,
+            "level": gate.intervals.level,
+            "cluster": gate.intervals.cluster,
+        },
+        "data": [
+            {
+                "role": file.role,
+                "path": file.path,
+                "format": file.format,
+                "digest": file.digest,
+                "samples": file.samples,
+            }
+            for file in files
+        ],
+        "families": families,
+    }
+
+
+def _family(family: Family) -> dict[str, Any]:
+    """Every score of a family, gated or not."""
+    return {
+        "name": family.name,
+        "signature": family.signature,
+        "parameters": dict(family.parameters),
+        "scores": {
+            name: {
+                "value": None if found.value != found.value else found.value,
+                "low": found.low,
+                "high": found.high,
+                "method": found.method,
+                "band": found.score.band(found.value),
+            }
+            for name, found in family.estimates.items()
+        },
+        "measures": dict(family.measures),
+    }

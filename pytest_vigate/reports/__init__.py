@@ -1,0 +1,1 @@
+"""What people and machines read: every report is made of plain dicts, and so of one run record."""

@@ -1,0 +1,29 @@
+"""Untrusted text made harmless for its medium: gate files come from strangers, replies and ids from models."""
+
+from __future__ import annotations
+
+import unicodedata
+
+#: Text longer than this is cut: no report grows with what a model writes.
+LONGEST = 200
+
+
+def line(text: str) -> str:
+    """One printable line: controls, line breaks and direction marks become visible escapes, long text is cut.
+
+    A text that a CI log would read as a command (``::error::``, ``##[group]``) is kept from standing at the start.
+    """
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST - 1]}…"
+    shown = "".join(_visible(char) for char in text)
+    return f"\\{shown}" if shown.lstrip().startswith(("::", "##[")) else shown
+
+
+def _visible(char: str) -> str:
+    # Cc controls, Cf direction marks and joiners, Cs lone surrogates, Zl and Zp line separators
+    if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+        return char
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

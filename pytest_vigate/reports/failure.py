@@ -1,0 +1,79 @@
+"""The text of a threshold that did not pass: what happened, how sure, why, which samples, how to see it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_vigate.reports import escape
+
+#: Groups of `per` that the text lists at most.
+GROUPS = 10
+
+
+def text(verdict: Mapping[str, Any], *, command: str) -> str:
+    """The whole text; its first line stands alone and begins with the verdict's word."""
+    return "\n".join([headline(verdict), *_evidence(verdict), *_reasons(verdict), f"reproduce: {command}"])
+
+
+def headline(verdict: Mapping[str, Any]) -> str:
+    """Verdict, value, bound and the commonest faults, on one line."""
+    faults: dict[str, int] = {}
+    for sample in verdict.get("worst", ()):
+        for word, count in sample["faults"].items():
+            faults[word] = faults.get(word, 0) + count
+    worst = ", ".join(f"{count} {word}" for word, count in faults.items())
+    cost = f"; the {len(verdict['worst'])} worst samples have {worst}" if worst else ""
+    where = " ".join(f"{key}={'|'.join(values)}" for key, values in verdict["where"].items())
+    message = verdict["message"] + (f" [{where}]" if where else "")
+    return f"{verdict['verdict']}: {_flat(message)}{cost}"
+
+
+def _flat(message: str) -> str:
+    """A message of ours holds file names, ids and labels of others."""
+    return (
+        escape.line(message)
+        if len(message) <= escape.LONGEST
+        else "".join(escape.line(message[i : i + escape.LONGEST]) for i in range(0, len(message), escape.LONGEST))
+    )
+
+
+def _evidence(verdict: Mapping[str, Any]) -> Iterator[str]:
+    if verdict["value"] is None:
+        return
+    yield f"{interval(verdict)}, {verdict['samples']} samples" + (
+        f", band {verdict['band']}" if verdict["band"] else ""
+    )
+    bad = [group for group in verdict["groups"] if group["verdict"] != "passed"]
+    for group in bad[:GROUPS]:
+        value = "undefined" if group["value"] is None else f"{group['value']:.4g}"
+        name = f"{verdict['per']} {escape.line(group['group'])}"
+        yield f"  {name}: {value}, {group['samples']} samples, {group['verdict']}"
+    if len(bad) > GROUPS:
+        yield f"  and {len(bad) - GROUPS} more groups"
+
+
+def interval(verdict: Mapping[str, Any]) -> str:
+    """``interval [0.61, 0.72] (bootstrap)``."""
+    if verdict["low"] is None:
+        return "no interval"
+    return f"interval [{verdict['low']:.4g}, {verdict['high']:.4g}] ({verdict['method']})"
+
+
+def _reasons(verdict: Mapping[str, Any]) -> Iterator[str]:
+    for title, lines in {
+        "diagnosis": verdict.get("diagnosis", ()),
+        "notes": verdict["notes"],
+        "worst samples": [_sample(sample) for sample in verdict.get("worst", ())],
+    }.items():
+        if lines:
+            yield f"{title}:"
+            yield from (f"  {_flat(line)}" for line in lines)
+    if verdict["note"]:
+        yield f"note of the gate: {_flat(verdict['note'])}"
+
+
+def _sample(sample: Mapping[str, Any]) -> str:
+    faults = ", ".join(f"{count} {word}" for word, count in sample["faults"].items()) or "no single fault"
+    cost = f" (costs {sample['cost']:.2g})" if sample["cost"] else ""
+    return f"{sample['id']}: {faults}{cost}"

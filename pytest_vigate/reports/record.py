@@ -1,0 +1,115 @@
+"""The run record: everything that was decided and on what evidence. All other reports are projections of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import tempfile
+from collections.abc import Collection, Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pytest_vigate import __version__
+from pytest_vigate.verdicts import WORDS
+
+#: Version of the record's schema.
+SCHEMA = 1
+
+
+def make(
+    outcomes: Mapping[str, Mapping[str, Any]],
+    *,
+    collected: Mapping[str, str],
+    deselected: Collection[str],
+    whole: bool,
+) -> dict[str, Any]:
+    """The record of a run.
+
+    Args:
+        outcomes: Node id → ``{"gate": …, "verdict": …}`` of every judged threshold.
+        collected: Node id → gate file of every threshold of every collected gate file.
+        deselected: Node ids that options left out.
+        whole: Whether collection and workers went through without an error.
+    """
+    gates: dict[str, dict[str, Any]] = {
+        file: {"path": file, "verdicts": []} for file in dict.fromkeys(collected.values())
+    }
+    for nodeid in sorted(outcomes, key=_position(collected)):
+        outcome = outcomes[nodeid]
+        gate = outcome["gate"]
+        entry = gates.setdefault(gate["path"], {"path": gate["path"], "verdicts": []})
+        families = {family["name"]: family for family in (*entry.get("families", ()), *gate["families"])}
+        entry.update({**gate, "families": list(families.values()), "verdicts": entry["verdicts"]})
+        entry["verdicts"].append({**outcome["verdict"], "id": nodeid})
+    counts: dict[str, int] = dict.fromkeys(WORDS, 0)
+    for outcome in outcomes.values():
+        counts[outcome["verdict"]["verdict"]] += 1
+    missing = [nodeid for nodeid in collected if nodeid not in outcomes]
+    seeds = {gate["seed"] for gate in gates.values() if "seed" in gate}
+    return {
+        "vigate": SCHEMA,
+        "tool": _tool(),
+        "seed": seeds.pop() if len(seeds) == 1 else None,
+        "complete": bool(outcomes) and whole and not missing,
+        "counts": {
+            **counts,
+            "deselected": len([nodeid for nodeid in missing if nodeid in deselected]),
+            "not_judged": len(missing),
+            "ignored_groups": sum(
+                group["verdict"] == "ignored" for outcome in outcomes.values() for group in outcome["verdict"]["groups"]
+            ),
+        },
+        "gates": [gate for _, gate in sorted(gates.items())],
+    }
+
+
+def _tool() -> dict[str, str]:
+    """Name and versions: all it takes, with seed and digests, to compute the same numbers again."""
+    packages = ("pytest", "numpy", "scipy", "msgspec")
+    return {
+        "name": "pytest-vigate",
+        "version": __version__,
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+    }
+
+
+def _position(collected: Mapping[str, str]) -> Any:
+    """Sort key: the order of collection, which is that of the gate files."""
+    place = {nodeid: i for i, nodeid in enumerate(collected)}
+    return lambda nodeid: (place.get(nodeid, len(place)), nodeid)
+
+
+def write(record: Mapping[str, Any], path: Path) -> None:
+    """Write the record as JSON, in one step: a reader sees the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_finite(record), indent=1, ensure_ascii=True, allow_nan=False)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [_finite(item) for item in value]
+    return value

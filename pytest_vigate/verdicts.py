@@ -1,0 +1,282 @@
+"""Estimate × threshold → verdict: one plain dict, the only source of what every report says."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from typing import Any, Literal, NotRequired, TypedDict
+
+from pytest_vigate.evaluation.cache import Slice
+from pytest_vigate.evaluation.estimate import Estimate
+from pytest_vigate.evaluation.plan import Check
+from pytest_vigate.gates.model import Threshold, Waiver
+
+Word = Literal["passed", "failed", "inconclusive", "unmeasurable", "warned", "waived"]
+
+#: All six words, in the order in which summaries count them.
+WORDS: tuple[Word, ...] = ("passed", "failed", "inconclusive", "unmeasurable", "warned", "waived")
+
+
+class Group(TypedDict):
+    """One value of the `per` key."""
+
+    group: str
+    verdict: Word | Literal["ignored"]
+    value: float | None
+    low: float | None
+    high: float | None
+    samples: int
+
+
+class Verdict(TypedDict):
+    """What was decided about one threshold, and on what evidence. Undefined numbers are None."""
+
+    id: str
+    """Test item's name within its gate file."""
+    score: str
+    verdict: Word
+    value: float | None
+    low: float | None
+    high: float | None
+    method: str
+    bound: dict[str, float]
+    margin: float | None
+    """Distance of the value to the bound, negative when missed."""
+    samples: int
+    band: str
+    severity: str
+    message: str
+    notes: list[str]
+    signature: str
+    where: dict[str, list[str]]
+    per: str | None
+    groups: list[Group]
+    confidence: float | None
+    note: str
+    tags: list[str]
+    waiver: dict[str, Any] | None
+    line: int
+    """Line of the threshold in the gate file."""
+    diagnosis: NotRequired[list[str]]
+    worst: NotRequired[list[dict[str, Any]]]
+
+
+def judge(
+    check: Check, slices: Sequence[Slice], *, level: float, signature: str, notes: Sequence[str], today: dt.date
+) -> tuple[Verdict, Slice]:
+    """The verdict on a check, and the slice that decided it.
+
+    Args:
+        check: Threshold, metric and score.
+        slices: One, or one a group of `per`.
+        level: Level of the two-sided intervals, for the words.
+        signature: Of the family.
+        notes: Sentences that the family's statistics ask every verdict to carry.
+        today: Today's date in UTC, for waivers.
+    """
+    threshold, score = check.threshold, check.score
+    groups = [(item, *_decide(threshold, item.estimate)) for item in slices]
+    kept = [
+        group
+        for group in groups
+        if not (threshold.small_groups == "ignore" and group[0].estimate.samples < threshold.min_samples)
+    ]
+    item, word, why = _worst(kept, threshold) if kept else (groups[0][0], "inconclusive", "every group is small")
+    estimate = item.estimate
+    verdict = _blank(check, signature=signature)
+    verdict["value"], verdict["low"], verdict["high"] = _number(estimate.value), estimate.low, estimate.high
+    verdict["method"] = estimate.method
+    verdict["margin"] = _margin(threshold, estimate.value)
+    verdict["samples"] = estimate.samples
+    verdict["band"] = score.band(estimate.value)
+    verdict["notes"] = list(notes)
+    if threshold.per is not None:
+        verdict["groups"] = [_group(group, ignored=group not in kept) for group in groups]
+    _describe(verdict, threshold, item, word=word, why=why)
+    if word == "passed" and _within_noise(threshold, estimate):
+        verdict["notes"].append(f"within noise: the {level:.0%} interval contains the bound")
+    _apply_waiver(verdict, threshold.waiver, today=today)
+    if verdict["verdict"] in ("failed", "inconclusive") and threshold.severity == "warn":
+        verdict["verdict"] = "warned"
+    return verdict, item
+
+
+def unmeasurable(check: Check, reason: str) -> Verdict:
+    """The verdict when the score cannot be known: an error whatever the severity, for not knowing is no warning."""
+    verdict = _blank(check, signature="")
+    verdict["message"] = f"{check.threshold.score} is unknown: {reason}"
+    return verdict
+
+
+def _blank(check: Check, *, signature: str) -> Verdict:
+    threshold = check.threshold
+    waiver = threshold.waiver
+    return Verdict(
+        id=threshold.test_id,
+        score=threshold.score,
+        verdict="unmeasurable",
+        value=None,
+        low=None,
+        high=None,
+        method="none",
+        bound={word: bound for word in ("min", "max") if (bound := getattr(threshold, word)) is not None},
+        margin=None,
+        samples=0,
+        band="",
+        severity=threshold.severity,
+        message="",
+        notes=[],
+        signature=signature,
+        where={key: list(values) for key, values in threshold.where.items()},
+        per=threshold.per,
+        groups=[],
+        confidence=threshold.confidence,
+        note=threshold.note,
+        tags=list(threshold.tags),
+        waiver=None
+        if waiver is None
+        else {
+            "until": waiver.until.isoformat(),
+            "owner": waiver.owner,
+            "reason": waiver.reason,
+            "floor": waiver.floor,
+        },
+        line=threshold.positions[""].line,
+    )
+
+
+def _decide(threshold: Threshold, estimate: Estimate) -> tuple[Word, str]:
+    """Verdict on one estimate, and what stood in the way where the number alone does not say it."""
+    if math.isnan(estimate.value):
+        return "unmeasurable", "undefined on these samples (nothing to divide by)"
+    if estimate.samples < threshold.min_samples:
+        return "inconclusive", f"{estimate.samples} samples are fewer than min_samples {threshold.min_samples}"
+    if threshold.confidence is None:
+        return ("passed" if _met(threshold, estimate.value, estimate.value) else "failed"), ""
+    bounds = estimate.bounds(threshold.confidence)
+    if bounds is None:
+        return "inconclusive", "there is no interval to decide on"
+    if _met(threshold, *bounds):
+        return "passed", ""
+    lower, upper = bounds
+    missed = (threshold.min is not None and upper < threshold.min) or (
+        threshold.max is not None and lower > threshold.max
+    )
+    side = "below" if threshold.min is not None else "above"
+    if missed:
+        return "failed", f"even at {threshold.confidence:.4g} confidence it is {side} the bound"
+    return "inconclusive", f"at {threshold.confidence:.4g} confidence it lies between {lower:.4g} and {upper:.4g}"
+
+
+def _met(threshold: Threshold, lower: float, upper: float) -> bool:
+    """Whether a lower value reaches the min and an upper value keeps the max; bounds are inclusive."""
+    return (threshold.min is None or lower >= threshold.min) and (threshold.max is None or upper <= threshold.max)
+
+
+def _worst(groups: Sequence[tuple[Slice, Word, str]], threshold: Threshold) -> tuple[Slice, Word, str]:
+    """The group that decides: the gravest verdict, and among equals the one farthest on the wrong side."""
+    gravity = {word: i for i, word in enumerate(("failed", "unmeasurable", "inconclusive", "passed"))}
+
+    def order(group: tuple[Slice, Word, str]) -> tuple[int, float]:
+        margin = _margin(threshold, group[0].estimate.value)
+        return gravity[group[1]], -math.inf if margin is None else margin
+
+    return min(groups, key=order)
+
+
+def _margin(threshold: Threshold, value: float) -> float | None:
+    if math.isnan(value):
+        return None
+    margins = []
+    if threshold.min is not None:
+        margins.append(value - threshold.min)
+    if threshold.max is not None:
+        margins.append(threshold.max - value)
+    return min(margins)
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _group(group: tuple[Slice, Word, str], *, ignored: bool) -> Group:
+    item, word, _ = group
+    found = item.estimate
+    return Group(
+        group=item.group or "",
+        verdict="ignored" if ignored else word,
+        value=_number(found.value),
+        low=found.low,
+        high=found.high,
+        samples=found.samples,
+    )
+
+
+def _within_noise(threshold: Threshold, estimate: Estimate) -> bool:
+    if estimate.low is None or estimate.high is None:
+        return False
+    return any(estimate.low < bound < estimate.high for bound in (threshold.min, threshold.max) if bound is not None)
+
+
+def _describe(verdict: Verdict, threshold: Threshold, item: Slice, *, word: Word, why: str) -> None:
+    """Fill in verdict and message."""
+    value = item.estimate.value
+    where = "" if item.group is None else f" for {threshold.per} {item.group!r}"
+    verdict["verdict"] = word
+    if math.isnan(value):
+        verdict["message"] = f"{verdict['score']}{where} is {why}"
+        return
+    shown = format_value(value, *verdict["bound"].values())
+    need = " and ".join(format_bound(verdict["bound"]))
+    reason = f" ({why})" if why else ""
+    if word == "passed":
+        verdict["message"] = f"{verdict['score']}{where} is {shown}, meets {need}"
+    else:
+        verdict["message"] = f"{verdict['score']}{where} is {shown}, must be {need}{reason}"
+    bad = [group["group"] for group in verdict["groups"] if group["verdict"] in ("failed", "unmeasurable")]
+    if len(bad) > 1:
+        shown_groups = ", ".join(repr(name) for name in bad[:8]) + (", …" if len(bad) > 8 else "")
+        verdict["message"] += f"; {len(bad)} of {len(verdict['groups'])} groups miss it: {shown_groups}"
+
+
+def _apply_waiver(verdict: Verdict, waiver: Waiver | None, *, today: dt.date) -> None:
+    """A failure is waived while the waiver holds; a waiver that has ended or is not needed is said."""
+    if waiver is None:
+        return
+    until = waiver.until.isoformat()
+    if verdict["verdict"] == "passed":
+        verdict["notes"].append(f"the waiver of {waiver.owner} until {until} is no longer needed; remove it")
+    if verdict["verdict"] != "failed" or verdict["value"] is None:
+        return
+    if today > waiver.until:
+        verdict["message"] += f"; the waiver of {waiver.owner} ended on {until} ({waiver.reason})"
+        return
+    floor, value = waiver.floor, verdict["value"]
+    if floor is not None:
+        sunk = value > floor if set(verdict["bound"]) == {"max"} else value < floor
+        if sunk:
+            side = "above" if value > floor else "below"
+            verdict["message"] += f"; {side} the floor {floor:g} of the waiver of {waiver.owner} ({waiver.reason})"
+            return
+    verdict["verdict"] = "waived"
+    verdict["message"] += f"; waived by {waiver.owner} until {until}: {waiver.reason}"
+
+
+def format_value(value: float, *others: float) -> str:
+    """A number with as many digits as it takes to differ from the others, three decimals at least."""
+    for digits in range(3, 18):
+        text = f"{value:.{digits}f}"
+        if all(value == other or text != f"{other:.{digits}f}" for other in others):
+            return text
+    return repr(value)
+
+
+def format_bound(bound: dict[str, float]) -> list[str]:
+    """``>= 0.75`` and ``<= 0.9``."""
+    signs = {"min": ">=", "max": "<="}
+    parts = []
+    for word, number in bound.items():
+        short = f"{number:g}"
+        parts.append(f"{signs[word]} {short if float(short) == number else repr(number)}")
+    return parts

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from worlds import boxes, dataset, jitter, random_boxes
+
+from pytest_vigate.data.dataset import Dataset
+from pytest_vigate.evaluation.estimate import Estimate, clopper_pearson, estimate
+from pytest_vigate.metrics.base import Score
+from pytest_vigate.metrics.bbox import BoxMatching
+from pytest_vigate.metrics.coverage import Coverage
+
+SHARE = Score("share", "a share")
+
+
+def estimates(data: Dataset, *, draws: int = 200, seed: int = 0, level: float = 0.95) -> dict[str, Estimate]:
+    metric = BoxMatching()
+    rng = np.random.default_rng(seed)
+    return dict(estimate(metric, metric.statistics(data), draws=draws, level=level, rng=rng))
+
+
+def fair_data(n: int) -> Dataset:
+    rng = np.random.default_rng(3)
+    truth = random_boxes(rng, n)
+    return dataset(jitter(rng, truth, by=6), truth)
+
+
+@pytest.mark.parametrize(("right", "of"), [(0, 5), (3, 7), (20, 20), (1, 1), (412, 900)])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_clopper_pearson_equals_scipy(right: int, of: int, level: float) -> None:
+    expected = binomtest(right, of).proportion_ci(level, method="exact")
+    low, high = clopper_pearson(right / of, of, (1 - level) / 2, score=SHARE)
+    assert (low, high) == (pytest.approx(expected.low, abs=1e-12), pytest.approx(expected.high, abs=1e-12))
+
+
+def test_twenty_of_twenty_do_not_prove_a_hundred_percent() -> None:
+    data = dataset(boxes([[(0, 0, 9, 9)]] * 20), boxes([[(0, 0, 9, 9)]] * 20))
+    found = estimates(data)["f1"]
+    assert (found.value, found.method, found.high) == (1.0, "clopper-pearson", 1.0)
+    assert found.low == pytest.approx(0.025 ** (1 / 20))  # the exact lower bound when all succeed
+
+
+def test_shares_use_the_exact_interval_even_where_they_vary() -> None:
+    metric = Coverage()
+    side = boxes([[]] * 10)
+    statistics = metric.statistics(dataset(side, side, present=[True] * 7 + [False] * 3))
+    found = estimate(metric, statistics, draws=100, level=0.95, rng=np.random.default_rng(0))["predictions"]
+    expected = binomtest(7, 10).proportion_ci(0.95, method="exact")
+    assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+
+
+def test_interval_holds_the_value_and_shrinks_with_more_samples() -> None:
+    small, large = estimates(fair_data(20))["f1"], estimates(fair_data(500))["f1"]
+    for found in (small, large):
+        assert found.method == "bootstrap"
+        assert found.low is not None
+        assert found.high is not None
+        assert found.low <= found.value <= found.high
+    assert large.high is not None
+    assert large.low is not None
+    assert small.high is not None
+    assert small.low is not None
+    assert large.high - large.low < (small.high - small.low) / 2
+
+
+def test_bootstrap_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    # Share of right boxes, one a sample, p = 0.7: 90 % intervals should hold 0.7 in roughly 90 % of worlds.
+    metric, covered = BoxMatching(), 0
+    rng = np.random.default_rng(12)
+    box, far = (0, 0, 9, 9), (50, 50, 60, 60)
+    for _ in range(200):
+        right = rng.random(80) < 0.7
+        data = dataset(boxes([[box if ok else far] for ok in right]), boxes([[box]] * 80))
+        found = estimate(metric, metric.statistics(data), draws=200, level=0.9, rng=rng)["recall"]
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= 0.7 <= found.high
+    assert 165 <= covered <= 195
+
+
+def test_no_draws_mean_no_interval() -> None:
+    found = estimates(fair_data(20), draws=0)["f1"]
+    assert (found.low, found.high, found.method, found.bounds(0.95)) == (None, None, "none", None)
+
+
+def test_undefined_score_has_no_interval() -> None:
+    found = estimates(dataset(boxes([[]]), boxes([[]])))["f1"]
+    assert math.isnan(found.value)
+    assert (found.low, found.high, found.method) == (None, None, "none")
+
+
+def test_score_undefined_in_many_draws_has_no_interval() -> None:
+    # Two of three samples have no prediction: a third of the draws leaves precision undefined.
+    box = (0, 0, 9, 9)
+    data = dataset(boxes([[box, (50, 50, 60, 60)], [], []]), boxes([[box], [box], [box]]))
+    assert estimates(data)["precision"].low is None or estimates(data)["precision"].method == "clopper-pearson"
+
+
+def test_one_sided_bounds_are_the_quantiles_of_the_same_draws() -> None:
+    found = estimates(fair_data(60), level=0.9)["f1"]
+    assert found.bounds(0.95) == (found.low, found.high)
+
+
+def test_single_sample_gets_the_wide_exact_interval() -> None:
+    found = estimates(dataset(boxes([[(0, 0, 9, 9)]]), boxes([[(0, 0, 9, 9)]])))["f1"]
+    assert (found.method, found.low) == ("clopper-pearson", pytest.approx(0.025))
+
+
+def test_clusters_widen_the_interval_of_alike_samples() -> None:
+    # Every picture stands in the data ten times: drawn one by one the interval would flatter.
+    rng = np.random.default_rng(5)
+    box, far = (0, 0, 9, 9), (50, 50, 60, 60)
+    right = np.repeat(rng.random(12) < 0.6, 10)
+    metric = BoxMatching()
+    statistics = metric.statistics(dataset(boxes([[box if ok else far] for ok in right]), boxes([[box]] * 120)))
+    groups = np.repeat(np.arange(12), 10)
+    alone = estimate(metric, statistics, draws=300, level=0.95, rng=np.random.default_rng(0))["f1"]
+    drawn_together = estimate(metric, statistics, draws=300, level=0.95, rng=np.random.default_rng(0), groups=groups)[
+        "f1"
+    ]
+    assert alone.low is not None
+    assert drawn_together.low is not None
+    assert drawn_together.low < alone.low - 0.05
+    assert drawn_together.trials == 12

@@ -1,0 +1,203 @@
+"""What every discovered metric has to keep, whatever it measures."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from worlds import dataset, jitter, random_boxes, reorder
+
+from pytest_vigate.data.coordinates import Float
+from pytest_vigate.data.dataset import Dataset
+from pytest_vigate.metrics import builtin
+from pytest_vigate.metrics.base import Metric, Statistics
+from pytest_vigate.metrics.documentation import page, parameters
+
+METRICS = builtin()
+SECTIONS = ("Definition", "Statistics", "Degenerate", "Differs from", "Sources", "Gate")
+
+every_metric = pytest.mark.parametrize("cls", METRICS, ids=lambda cls: cls.name)
+
+
+def make_data(seed: int, n: int) -> Dataset:
+    """Fair predictions of random boxes, some samples unanswered, some references crowds."""
+    rng = np.random.default_rng(seed)
+    truth = random_boxes(rng, n, crowd=0.1)
+    return dataset(jitter(rng, truth), truth, present=[bool(x) for x in rng.random(n) < 0.9])
+
+
+def rearranged(data: Dataset, order: list[int]) -> Dataset:
+    return dataset(
+        reorder(data.predictions.boxes, order),
+        reorder(data.references.boxes, order),
+        present=[bool(data.predictions.present[i]) for i in order],
+    )
+
+
+def scores(metric: Metric, data: Dataset, weights: Float | None = None) -> Float:
+    ones = np.ones((1, len(data))) if weights is None else weights
+    return metric.evaluate(metric.statistics(data), ones)
+
+
+def test_there_are_metrics_to_test() -> None:
+    assert {"bbox", "coverage"} <= {cls.name for cls in METRICS}
+
+
+@every_metric
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**16), n=st.integers(1, 12))
+def test_order_of_samples_does_not_matter(cls: type[Metric], seed: int, n: int) -> None:
+    data = make_data(seed, n)
+    order = np.random.default_rng(seed + 1).permutation(n).tolist()
+    assert_allclose(scores(cls(), rearranged(data, order)), scores(cls(), data), atol=1e-12)
+
+
+@every_metric
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**16), n=st.integers(1, 12))
+def test_integer_weights_equal_repetition(cls: type[Metric], seed: int, n: int) -> None:
+    data = make_data(seed, n)
+    times = np.random.default_rng(seed + 1).integers(0, 4, n)
+    repeated = rearranged(data, np.repeat(np.arange(n), times).tolist())
+    assert_allclose(scores(cls(), data, times[None, :].astype(float)), scores(cls(), repeated), atol=1e-12)
+
+
+@every_metric
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**16), n=st.integers(2, 12))
+def test_shards_concatenate_to_the_whole(cls: type[Metric], seed: int, n: int) -> None:
+    data, metric = make_data(seed, n), cls()
+    cut = max(1, n // 3)
+    shards = [metric.statistics(rearranged(data, part)) for part in ([*range(cut)], [*range(cut, n)])]
+    joined = Statistics.concatenate(shards)
+    assert_allclose(metric.evaluate(joined, np.ones((1, n))), scores(metric, data), atol=1e-12)
+    assert {name: key.names for name, key in joined.keys.items()} == {
+        name: key.names for name, key in metric.statistics(data).keys.items()
+    }
+
+
+@every_metric
+def test_zero_weights_are_a_slice(cls: type[Metric]) -> None:
+    data, metric = make_data(3, 20), cls()
+    mask = np.arange(20) % 3 == 0
+    statistics = metric.statistics(data)
+    kept = np.flatnonzero(mask).tolist()
+    expected = scores(metric, rearranged(data, kept))
+    assert_allclose(metric.evaluate(statistics, mask[None, :].astype(float)), expected, atol=1e-12)
+    assert_allclose(metric.evaluate(statistics.select(mask), np.ones((1, len(kept)))), expected, atol=1e-12)
+
+
+@every_metric
+def test_leaving_one_out_equals_weight_zero(cls: type[Metric]) -> None:
+    data, metric = make_data(4, 15), cls()
+    statistics = metric.statistics(data)
+    assert_allclose(metric.leave_one_out(statistics), Metric.leave_one_out(metric, statistics), atol=1e-12)
+
+
+@every_metric
+def test_draws_are_evaluated_together_as_alone(cls: type[Metric]) -> None:
+    data, metric = make_data(6, 9), cls()
+    statistics = metric.statistics(data)
+    weights = np.random.default_rng(0).integers(0, 3, (5, 9)).astype(float)
+    together = metric.evaluate(statistics, weights)
+    alone = np.concatenate([metric.evaluate(statistics, row[None, :]) for row in weights])
+    assert_allclose(together, alone, atol=1e-12)
+
+
+@every_metric
+def test_empty_data_is_undefined(cls: type[Metric]) -> None:
+    assert np.isnan(scores(cls(), make_data(0, 1), np.zeros((1, 1)))).all()
+
+
+@every_metric
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_scores_stay_in_their_range(cls: type[Metric], seed: int) -> None:
+    found = scores(cls(), make_data(seed, 8))[0]
+    for score, value in zip(cls.scores, found, strict=True):
+        assert np.isnan(value) or score.low <= value <= score.high
+
+
+@every_metric
+def test_perfect_predictions_reach_the_better_end(cls: type[Metric]) -> None:
+    truth = random_boxes(np.random.default_rng(8), 10)
+    found = scores(cls(), dataset(truth, truth))[0]
+    for score, value in zip(cls.scores, found, strict=True):
+        if score.direction is not None:
+            assert value == (score.high if score.direction == "higher" else score.low)
+
+
+@every_metric
+def test_statistics_leave_the_data_as_it_was(cls: type[Metric]) -> None:
+    data = make_data(9, 6)
+    before = {side: data_columns(data, side) for side in ("predictions", "references")}
+    cls().evaluate(cls().statistics(data), np.ones((1, 6)))
+    for side, columns in before.items():
+        for name, column in data_columns(data, side).items():
+            assert np.array_equal(column, columns[name], equal_nan=True)
+
+
+def data_columns(data: Dataset, side: str) -> Mapping[str, Float]:
+    found = getattr(data, side).boxes
+    return {name: getattr(found, name).copy() for name in ("xyxy", "label", "score", "crowd", "area", "offsets")}
+
+
+@every_metric
+def test_nan_in_statistics_is_refused(cls: type[Metric]) -> None:
+    statistics = cls().statistics(make_data(1, 4))
+    spoiled = statistics.values.copy()
+    spoiled[0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"^values must be finite$"):
+        replace(statistics, values=spoiled)
+
+
+@every_metric
+def test_trials_say_which_samples_bear_on_a_score(cls: type[Metric]) -> None:
+    # Taking away a sample that does not bear on a score must leave the score as it is.
+    data, metric = make_data(11, 30), cls()
+    statistics = metric.statistics(data)
+    trials, without = metric.trials(statistics), metric.leave_one_out(statistics)
+    whole = metric.evaluate(statistics, np.ones((1, 30)))[0]
+    for i in range(len(metric.scores)):
+        assert_allclose(without[~trials[:, i], i], whole[i], atol=1e-12)
+
+
+@every_metric
+def test_faults_name_columns_of_the_statistics(cls: type[Metric]) -> None:
+    columns = cls().statistics(make_data(2, 3)).columns
+    for score in cls.scores:
+        assert set(cls().faults(score.name)) <= set(columns)
+
+
+@every_metric
+def test_docstring_has_its_sections_in_order(cls: type[Metric]) -> None:
+    text = inspect.cleandoc(cls.__doc__ or "")
+    found = re.findall(r"^([A-Z][\w ]+):$", text, flags=re.MULTILINE)
+    assert [name for name in found if name in SECTIONS] == list(SECTIONS)
+
+
+@every_metric
+def test_page_names_every_score_and_documented_parameter(cls: type[Metric]) -> None:
+    text = page(cls)
+    for score in cls.scores:
+        assert f"{cls.name}.{score.name} in " in text
+    for item in parameters(cls):
+        assert item.doc, f"{cls.name}.{item.name} has no #: line"
+        assert f"{item.name} (default " in text
+
+
+@every_metric
+def test_bands_fall_from_the_top(cls: type[Metric]) -> None:
+    for score in cls.scores:
+        edges = [edge for edge, _ in score.bands]
+        assert edges == sorted(edges, reverse=True)
+        for edge, name in score.bands:
+            assert score.band(edge) == name  # half-open: the edge belongs to the band above
+            assert score.band(np.nextafter(edge, -np.inf)) != name

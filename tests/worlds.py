@@ -1,0 +1,192 @@
+"""Small worlds for tests: datasets in memory, and gate files with their data on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pytest_vigate.data.coordinates import Float
+from pytest_vigate.data.dataset import Boxes, Dataset, Side
+from pytest_vigate.metrics._boxes import areas
+
+Box = Sequence[float]
+
+VOCABULARY = ("bolt", "dent", "scratch")
+
+
+def boxes(
+    per_sample: Sequence[Sequence[Box]],
+    *,
+    labels: Sequence[Sequence[int]] | None = None,
+    scores: Sequence[Sequence[float]] | None = None,
+    crowd: Sequence[Sequence[bool]] | None = None,
+    phrases: bool = False,
+) -> Boxes:
+    """Boxes from nested lists, one list a sample; label 0, no score and no crowd unless given."""
+    counts = [len(sample) for sample in per_sample]
+    flat = [box for sample in per_sample for box in sample]
+    xyxy = np.array(flat, dtype=float).reshape(-1, 4)
+
+    def column(nested: Sequence[Sequence[Any]] | None, default: Any, kind: type) -> Any:
+        if nested is None:
+            return np.full(len(flat), default, dtype=kind)
+        return np.array([value for sample in nested for value in sample], dtype=kind)
+
+    return Boxes(
+        xyxy=xyxy,
+        label=column(labels, 0, np.int64),
+        score=column(scores, np.nan, np.float64),
+        crowd=column(crowd, False, np.bool_),
+        area=areas(xyxy),
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        vocabulary=VOCABULARY,
+        phrases=phrases,
+    )
+
+
+def dataset(
+    predictions: Boxes, references: Boxes, *, present: Sequence[bool] | None = None, **attributes: Sequence[str | None]
+) -> Dataset:
+    """A dataset of two sides with boxes; ids are s0, s1, …"""
+    n = len(references.offsets) - 1
+    return Dataset(
+        ids=tuple(f"s{i}" for i in range(n)),
+        attributes={name: tuple(column) for name, column in attributes.items()},
+        predictions=Side(
+            "predictions.jsonl",
+            np.array([True] * n if present is None else present),
+            derive_boxes=lambda: predictions,
+        ),
+        references=Side("references.jsonl", np.ones(n, dtype=bool), derive_boxes=lambda: references),
+    )
+
+
+def random_boxes(rng: np.random.Generator, n: int, *, most: int = 6, crowd: float = 0.0, scores: bool = True) -> Boxes:
+    """Up to `most` overlapping boxes a sample, in all labels of the vocabulary."""
+    counts = rng.integers(0, most + 1, n)
+    total = int(counts.sum())
+    corner, extent = rng.uniform(0, 60, (total, 2)), rng.uniform(5, 40, (total, 2))
+    xyxy = np.hstack([corner, corner + extent])
+    return Boxes(
+        xyxy=xyxy,
+        label=rng.integers(0, len(VOCABULARY), total),
+        score=rng.random(total) if scores else np.full(total, np.nan),
+        crowd=rng.random(total) < crowd,
+        area=areas(xyxy),
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        vocabulary=VOCABULARY,
+    )
+
+
+def jitter(rng: np.random.Generator, truth: Boxes, *, by: float = 3.0) -> Boxes:
+    """The same boxes, moved and resized a little, as a fair detector would draw them."""
+    xyxy = truth.xyxy + rng.normal(0, by, truth.xyxy.shape)
+    xyxy[:, 2:] = np.maximum(xyxy[:, 2:], xyxy[:, :2] + 1)
+    return Boxes(
+        xyxy=xyxy,
+        label=truth.label,
+        score=rng.random(len(truth.label)),
+        crowd=np.zeros(len(truth.label), dtype=bool),
+        area=areas(xyxy),
+        offsets=truth.offsets,
+        vocabulary=truth.vocabulary,
+    )
+
+
+def reorder(side: Boxes, order: Sequence[int]) -> Boxes:
+    """The same samples in another order; an index may repeat."""
+    rows = [np.arange(side.offsets[i], side.offsets[i + 1]) for i in order]
+    index = np.concatenate([np.empty(0, dtype=np.int64), *rows])
+    return Boxes(
+        xyxy=side.xyxy[index],
+        label=side.label[index],
+        score=side.score[index],
+        crowd=side.crowd[index],
+        area=side.area[index],
+        offsets=np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64),
+        vocabulary=side.vocabulary,
+        phrases=side.phrases,
+    )
+
+
+def evaluate(metric: Any, data: Dataset) -> dict[str, float]:
+    """All scores of a metric on a dataset, by name."""
+    values: Float = metric.evaluate(metric.statistics(data), np.ones((1, len(data))))[0]
+    return {score.name: float(value) for score, value in zip(metric.scores, values, strict=True)}
+
+
+def vi_reply(*phrases: tuple[str, Sequence[Box]]) -> str:
+    """A reply in Vi's schema; coordinates 0 to 1024."""
+    groundings = [{"phrase": phrase, "grounding": [list(box) for box in found]} for phrase, found in phrases]
+    return json.dumps({"phrase_grounding": {"sentence": "", "groundings": groundings}})
+
+
+def vi_prediction(name: str, reply: str, **more: Any) -> dict[str, Any]:
+    """A line of saved Vi predictions for a 1024 × 1024 picture."""
+    return {"image": name, "width": 1024, "height": 1024, "prompt": "Find it.", "raw_output": reply, **more}
+
+
+def vi_reference(name: str, *phrases: tuple[str, Sequence[Box]], **more: Any) -> dict[str, Any]:
+    """A line of Vi JSONL for a 1024 × 1024 picture; coordinates 0 to 1024 are written as fractions."""
+    grounded = [
+        {"phrase": phrase, "bounds": [[number / 1024 for number in box] for box in found]} for phrase, found in phrases
+    ]
+    return {
+        "id": name,
+        "asset": {"type": "Image", "filename": name, "width": 1024, "height": 1024},
+        "contents": {"type": "PhraseGrounding", "caption": "", "groundedPhrases": grounded},
+        **more,
+    }
+
+
+def write_jsonl(path: Path, records: Sequence[Mapping[str, Any]]) -> Path:
+    """Write records, one a line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{json.dumps(record)}\n" for record in records), encoding="utf-8")
+    return path
+
+
+GOOD = (100, 100, 300, 300)
+NEAR = (110, 110, 310, 310)  # IoU with GOOD: 190² / (2·200² − 190²) = 0.8223…
+FAR = (600, 600, 700, 700)
+
+
+def write_world(folder: Path, *, right: int = 6, wrong: int = 2) -> None:
+    """Predictions and references of a dent a picture: `right` ones found, `wrong` ones drawn elsewhere.
+
+    F1 = precision = recall = right / (right + wrong). The last picture is at night, the others by day.
+    """
+    count = right + wrong
+    names = [f"car_{i:02d}.jpg" for i in range(count)]
+    write_jsonl(
+        folder / "predictions.jsonl",
+        [vi_prediction(name, vi_reply(("dent", [NEAR if i < right else FAR]))) for i, name in enumerate(names)],
+    )
+    write_jsonl(
+        folder / "references.jsonl",
+        [
+            vi_reference(name, ("a dent", [GOOD]), lighting="night" if i == count - 1 else "day")
+            for i, name in enumerate(names)
+        ],
+    )
+
+
+GATE = """\
+vigate: 1
+data:
+  predictions: {path: predictions.jsonl, format: vi}
+  references: {path: references.jsonl, format: vi}
+  attributes: [lighting]
+thresholds:
+"""
+
+
+def write_gate(folder: Path, thresholds: str, *, name: str = "car", head: str = GATE) -> Path:
+    """A gate on the world of `write_world`; `thresholds` are the lines below that key, indented by two."""
+    path = folder / f"{name}.gate.yaml"
+    path.write_text(head + thresholds, encoding="utf-8")
+    return path
