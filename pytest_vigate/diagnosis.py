@@ -64,7 +64,12 @@ PATTERNS = (
         ("precision", "recall"),
         "neither finds the objects nor is right about them: train longer, or the model is too small for the task",
     ),
-    Pattern("bbox", ("f1", "iou"), (), "finds the objects and places them well"),
+    Pattern(
+        "bbox",
+        ("f1", "iou"),
+        (),
+        "finds the objects and places them well: what is left to gain lies in the worst samples",
+    ),
 )
 
 #: Median area ratio of matched pairs outside this range is worth a sentence.
@@ -108,13 +113,14 @@ def _boxes(measures: Mapping[str, Any]) -> Iterator[str]:
     """What the boxes themselves tell."""
     counts = [f"{measures[name]} {name}" for name in ("missed", "invented", "loose", "shifted") if measures[name]]
     if counts:
-        yield f"of {measures['tp'] + measures['fn']} references: {', '.join(counts)}"
+        yield f"{measures['tp'] + measures['fn']} references: {', '.join(counts)}"
     ratio = measures.get("median_area_ratio")
     if ratio is not None and not AREA_RATIO[0] <= ratio <= AREA_RATIO[1]:
-        size, cure = ("larger", "tighten") if ratio > 1 else ("smaller", "widen")
+        size = "larger" if ratio > 1 else "smaller"
+        cure = "are drawn tightly" if ratio > 1 else "show whole objects"
         yield (
             f"boxes are {size} than their references (median area ratio {ratio:.2f}): "
-            f"check the coordinate convention, then {cure} the annotations"
+            f"check the coordinate convention, then that annotations {cure}"
         )
     if measures["background"]:
         yield f"{measures['background']} predicted boxes touch no reference at all: add pictures without objects"

@@ -45,13 +45,13 @@ class GateFileError(VigateError):
 
     Args:
         file: The gate file as it is shown to the user.
-        problems: All its problems; they are kept in file order.
+        problems: All its problems; they are kept in file order, each once.
     """
 
     def __init__(self, file: str, problems: Iterable[Problem]) -> None:
         self.file = file
         #: All problems of the file, in file order.
-        self.problems: tuple[Problem, ...] = tuple(sorted(problems))
+        self.problems: tuple[Problem, ...] = tuple(sorted(set(problems)))
         super().__init__("\n".join(f"{file}:{problem}" for problem in self.problems))
 
 

@@ -135,8 +135,10 @@ class ThresholdItem(pytest.Item):
         return super().repr_failure(excinfo, style=style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """The threshold's own line of the gate file."""
-        return self.path, self.check.threshold.positions[""].line - 1, self.name
+        """The threshold's own line of the gate file, and a title."""
+        # A title that ended the node id would be printed with its dots as "::" under -v.
+        title = f"{self.name} in {self.parent.name}"
+        return self.path, self.check.threshold.positions[""].line - 1, title
 
     @property
     def command(self) -> str:

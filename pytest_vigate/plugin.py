@@ -77,7 +77,7 @@ def pytest_vigate_readers() -> Sequence[Reader]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Any:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """Give reports of thresholds their outcome, and warned and waived ones a status of their own."""
     report: pytest.TestReport = yield
     outcome = getattr(item, "vigate_outcome", None)
@@ -85,6 +85,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
         word = outcome["verdict"]["verdict"]
         if report.when == ("setup" if word == "unmeasurable" else "call"):
             report.vigate = outcome  # type: ignore[attr-defined]
+            if report.when == "setup" and call.excinfo is not None:
+                # pytest asks an item for the words of its failure in the call phase only.
+                report.longrepr = item.repr_failure(call.excinfo)
             if word in ("warned", "waived") and report.failed:
                 report.outcome = "skipped"
                 report.wasxfail = outcome["verdict"]["message"]
@@ -112,7 +115,9 @@ class Run:
         self.outcomes: dict[str, dict[str, Any]] = {}
         """Node id → ``{"gate": …, "verdict": …}``."""
         self.whole = True
-        """No gate file failed to collect and no worker was lost."""
+        """No gate file was left out and no worker was lost."""
+        self.unreadable = False
+        """A gate file could not be read."""
 
     @property
     def _path(self) -> Path | None:
@@ -127,19 +132,20 @@ class Run:
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)  # innermost: before --lf takes items away
     def pytest_make_collect_report(self, collector: pytest.Collector) -> Any:
         """Remember what there is to judge, also where options then select a part of it."""
         report: pytest.CollectReport = yield
         if _is_gate(report.nodeid):
             self.collected.update(dict.fromkeys((item.nodeid for item in report.result), report.nodeid))
-            self.whole &= report.passed
+            # A gate file has a threshold at least: one that collects as empty was left out, as --lf does.
+            self.whole &= report.passed and bool(report.result)
         return report
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Learn of gate files that a worker could not collect."""
-        if _is_gate(report.nodeid):
-            self.whole &= not report.failed
+        if _is_gate(report.nodeid) and report.failed:
+            self.whole, self.unreadable = False, True
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Remember what options left out."""
@@ -160,13 +166,18 @@ class Run:
             return
         self.collected.update(output["collected"])
         self.deselected.update(output["deselected"])
+        self.whole &= output["whole"]
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the run record, or hand a worker's part to the controller."""
+        if self.unreadable and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            # Workers of xdist, and --continue-on-collection-errors, would call it a failed test.
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput["vigate"] = {
                 "collected": self.collected,
                 "deselected": sorted(self.deselected & self.collected.keys()),
+                "whole": self.whole,
             }
         elif self._path is not None:
             from pytest_vigate.reports import record

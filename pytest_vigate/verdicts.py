@@ -222,7 +222,9 @@ def _within_noise(threshold: Threshold, estimate: Estimate) -> bool:
 def _describe(verdict: Verdict, threshold: Threshold, item: Slice, *, word: Word, why: str) -> None:
     """Fill in verdict and message."""
     value = item.estimate.value
-    where = "" if item.group is None else f" for {threshold.per} {item.group!r}"
+    conditions = [f"{key}={'|'.join(values)}" for key, values in threshold.where.items()]
+    where = f" where {', '.join(conditions)}" if conditions else ""
+    where += "" if item.group is None else f" for {threshold.per} {item.group!r}"
     verdict["verdict"] = word
     if math.isnan(value):
         verdict["message"] = f"{verdict['score']}{where} is {why}"

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pytest_vigate.data.coordinates import Convention
-from pytest_vigate.data.dataset import Bool, Float, Int
+from pytest_vigate.data.coordinates import Bool, Convention, Float, Int
+from pytest_vigate.data.replies import ReplyRule
 
 Role = Literal["predictions", "references"]
-ReplyRule = Literal["strict", "fenced", "answer-tag", "first-json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,17 @@ class RawBoxes:
     """The vocabulary holds category codes whose names only the other side may know."""
     phrases: bool = False
     """Labels are free phrases (grounding), not categories."""
+    places: Callable[[int], str] | None = None
+    """Where box ``j`` stands in its file; None leaves it to the record's place."""
+
+
+def no_column(_: str) -> None:
+    """The `Table.attribute` of a format whose records have no further fields."""
+
+
+def no_names() -> tuple[str, ...]:
+    """The `Table.field_names` of a format whose records have no further fields."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,11 +76,16 @@ class Table:
     places: Callable[[int], str]
     """``file:line`` (or another place a person can find) of record ``i``, for messages."""
     sizes: Float  # (n, 2) width and height of the original picture in pixels; NaN where unknown
-    attributes: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    attribute: Callable[[str], tuple[str | None, ...] | None] = no_column
+    """The column of a field by its (dotted) name, as text; None if no record has it. Read from the file when asked."""
+    field_names: Callable[[], tuple[str, ...]] = no_names
+    """Names that `attribute` knows, for "did you mean"."""
     replies: tuple[str | None, ...] | None = None
     derive_boxes: Callable[[], RawBoxes] | None = None
     categories: Mapping[str, str] = field(default_factory=dict)
     """Category code → name, for the other side's codes."""
+    sparse: bool = False
+    """The format lists only what was found: a sample without a record has an empty one, and is not missing."""
 
     def __len__(self) -> int:
         return len(self.sizes)

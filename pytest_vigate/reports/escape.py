@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import unicodedata
 
-#: Text longer than this is cut: no report grows with what a model writes.
-LONGEST = 200
+#: Names longer than this are cut: no report grows with what a model writes.
+NAME = 200
+#: So are messages, which hold several names.
+MESSAGE = 2000
 
 
-def line(text: str) -> str:
+def line(text: str, *, longest: int = NAME) -> str:
     """One printable line: controls, line breaks and direction marks become visible escapes, long text is cut.
 
     A text that a CI log would read as a command (``::error::``, ``##[group]``) is kept from standing at the start.
     """
-    if len(text) > LONGEST:
-        text = f"{text[: LONGEST - 1]}…"
+    if len(text) > longest:
+        text = f"{text[: longest - 1]}…"
     shown = "".join(_visible(char) for char in text)
     return f"\\{shown}" if shown.lstrip().startswith(("::", "##[")) else shown
+
+
+def lines(text: str) -> list[str]:
+    """A message of ours, which holds names and labels of others: one printable line for each of its lines."""
+    return [line(part, longest=MESSAGE) for part in text.split("\n")]
 
 
 def _visible(char: str) -> str:

@@ -24,18 +24,12 @@ def headline(verdict: Mapping[str, Any]) -> str:
             faults[word] = faults.get(word, 0) + count
     worst = ", ".join(f"{count} {word}" for word, count in faults.items())
     cost = f"; the {len(verdict['worst'])} worst samples have {worst}" if worst else ""
-    where = " ".join(f"{key}={'|'.join(values)}" for key, values in verdict["where"].items())
-    message = verdict["message"] + (f" [{where}]" if where else "")
-    return f"{verdict['verdict']}: {_flat(message)}{cost}"
+    return f"{verdict['verdict']}: {_flat(verdict['message'])}{cost}"
 
 
 def _flat(message: str) -> str:
-    """A message of ours holds file names, ids and labels of others."""
-    return (
-        escape.line(message)
-        if len(message) <= escape.LONGEST
-        else "".join(escape.line(message[i : i + escape.LONGEST]) for i in range(0, len(message), escape.LONGEST))
-    )
+    """A message of ours, which holds names of others, on one line."""
+    return escape.line(message, longest=escape.MESSAGE)
 
 
 def _evidence(verdict: Mapping[str, Any]) -> Iterator[str]:

@@ -32,7 +32,7 @@ def make(
         outcomes: Node id → ``{"gate": …, "verdict": …}`` of every judged threshold.
         collected: Node id → gate file of every threshold of every collected gate file.
         deselected: Node ids that options left out.
-        whole: Whether collection and workers went through without an error.
+        whole: Whether no gate file was left out or unreadable, and no worker was lost.
     """
     gates: dict[str, dict[str, Any]] = {
         file: {"path": file, "verdicts": []} for file in dict.fromkeys(collected.values())

@@ -25,7 +25,8 @@ def summary(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             cells = rows[verdict["id"]]
             padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
             yield "  " + "  ".join(padded).rstrip(), COLOURS.get(verdict["verdict"], "red")
-            yield from ((f"    {escape.line(note)}", "") for note in verdict["notes"])
+            said = [] if verdict["verdict"] in ("passed", "failed") else [verdict["message"]]
+            yield from ((f"      {line}", "") for text in (*said, *verdict["notes"]) for line in escape.lines(text))
     yield _counts(record["counts"], judged=len(verdicts)), _colour(record)
 
 

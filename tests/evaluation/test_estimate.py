@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import binomtest
-from worlds import boxes, dataset, jitter, random_boxes
 
 from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.evaluation.estimate import Estimate, clopper_pearson, estimate
 from pytest_vigate.metrics.base import Score
 from pytest_vigate.metrics.bbox import BoxMatching
 from pytest_vigate.metrics.coverage import Coverage
+from worlds import boxes, dataset, jitter, random_boxes
 
 SHARE = Score("share", "a share")
 
@@ -93,10 +93,11 @@ def test_undefined_score_has_no_interval() -> None:
 
 
 def test_score_undefined_in_many_draws_has_no_interval() -> None:
-    # Two of three samples have no prediction: a third of the draws leaves precision undefined.
-    box = (0, 0, 9, 9)
-    data = dataset(boxes([[box, (50, 50, 60, 60)], [], []]), boxes([[box], [box], [box]]))
-    assert estimates(data)["precision"].low is None or estimates(data)["precision"].method == "clopper-pearson"
+    # Two of six samples have predictions: (4/6)^6 = 9 % of the draws hold neither and leave precision undefined.
+    box, far = (0, 0, 9, 9), (50, 50, 60, 60)
+    data = dataset(boxes([[box, far], [box], [], [], [], []]), boxes([[box]] * 6))
+    found = estimates(data)["precision"]
+    assert (found.value, found.low, found.method) == (pytest.approx(2 / 3), None, "none")
 
 
 def test_one_sided_bounds_are_the_quantiles_of_the_same_draws() -> None:

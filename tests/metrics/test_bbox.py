@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from worlds import boxes, dataset, evaluate
 
 from pytest_vigate.metrics.bbox import BoxMatching
+from worlds import boxes, dataset, evaluate
 
 WHOLE = (0, 0, 100, 100)
 HALF = (0, 0, 50, 100)  # IoU with WHOLE: 5 000 / 10 000 = 0.5

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
-from worlds import boxes, random_boxes
 
 from pytest_vigate.data.coordinates import Float
 from pytest_vigate.data.dataset import Boxes
 from pytest_vigate.metrics import _boxes
 from pytest_vigate.metrics._boxes import Edges, assign, find_edges
+from worlds import boxes, random_boxes
 
 
 def all_edges(a: Boxes, b: Boxes, *, same_label: bool = False) -> Edges:

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from worlds import dataset, jitter, random_boxes, reorder
 
 from pytest_vigate.data.coordinates import Float
 from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.metrics import builtin
 from pytest_vigate.metrics.base import Metric, Statistics
 from pytest_vigate.metrics.documentation import page, parameters
+from worlds import dataset, jitter, random_boxes, reorder
 
 METRICS = builtin()
 SECTIONS = ("Definition", "Statistics", "Degenerate", "Differs from", "Sources", "Gate")

@@ -1,0 +1,120 @@
+"""JSON into typed structs, with errors that name line, column and path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from pytest_vigate.data.files import read_bytes, shown
+from pytest_vigate.data.tables import Source
+from pytest_vigate.errors import DataError
+
+T = TypeVar("T")
+
+_BYTE = re.compile(r" \(byte (\d+)\)$")
+_NOT_JSON = (b"NaN", b"Infinity", b"-Infinity", b"nan", b"inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a JSONL file."""
+
+    file: str
+    number: int
+    content: bytes
+
+    @property
+    def place(self) -> str:
+        """``file:line``."""
+        return f"{self.file}:{self.number}"
+
+
+def read_lines(source: Source) -> Iterator[Line]:
+    """The lines of all files of a JSONL source that are not blank."""
+    for path in source.paths:
+        file = shown(source, path)
+        for number, content in enumerate(read_bytes(source, path).split(b"\n"), start=1):
+            if stripped := content.rstrip():
+                yield Line(file, number, stripped)
+
+
+def decode_line(line: Line, decoder: msgspec.json.Decoder[T]) -> T:
+    """The record of a line.
+
+    Raises:
+        DataError: With ``file:line:column`` if it is not JSON, with the JSON path if it is another record.
+    """
+    try:
+        return decoder.decode(line.content)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _explained(error, line.content, line.file, line.number) from None
+
+
+def decode_document(source: Source, path: Path, decoder: msgspec.json.Decoder[T]) -> T:
+    """The document that fills a file.
+
+    Raises:
+        DataError: As `decode_line`.
+    """
+    content = read_bytes(source, path)
+    try:
+        return decoder.decode(content)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _explained(error, content, shown(source, path), None) from None
+
+
+def convert(value: object, kind: type[T], *, where: str, path: str, strict: bool = True) -> T:
+    """A decoded value as a typed one; unless `strict`, 0 and 1 are truth values.
+
+    Raises:
+        DataError: With the JSON path of what has another type.
+    """
+    try:
+        return msgspec.convert(value, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        raise mismatch(error, where=where, path=path) from None
+
+
+def mismatch(error: Exception, *, where: str, path: str) -> DataError:
+    """What msgspec found at fault inside the value at `path`, to be raised."""
+    inner, message = _mismatch(error)
+    return DataError(where, f"{path}{inner.removeprefix('$')}: {message}")
+
+
+def _explained(error: Exception, content: bytes, file: str, line: int | None) -> DataError:
+    place = file if line is None else f"{file}:{line}"
+    if isinstance(error, msgspec.ValidationError):
+        path, message = _mismatch(error)
+        return DataError(place, f"{path}: {message}")
+    if isinstance(error, RecursionError):
+        return DataError(place, "the JSON is nested too deeply to be a record; write it flatter")
+    text = str(error)
+    if found := _BYTE.search(text):
+        at = int(found[1])
+        cause = text[: found.start()].removeprefix("JSON is malformed: ")
+    else:
+        at = len(content)
+        cause = "the text ends before the JSON does"
+    if content[at - 1 : at] == b"-" and content.startswith(b"I", at):
+        at -= 1  # msgspec points behind the sign
+    start = content.rfind(b"\n", 0, at) + 1
+    row = (line or 1) + content.count(b"\n", 0, at)
+    column = len(content[start:at].decode(errors="replace")) + 1
+    for literal in _NOT_JSON:
+        if content.startswith(literal, at):
+            cause = f"{literal.decode()} is no JSON number; write null or leave the value out"
+            return DataError(f"{file}:{row}:{column}", cause)
+    return DataError(f"{file}:{row}:{column}", f"this is not JSON: {cause}; correct it, or write the file again")
+
+
+def _mismatch(error: Exception) -> tuple[str, str]:
+    message, _, path = str(error).partition(" - at `")
+    if message.startswith("Object missing required field"):
+        message = f"the field {message.split('`')[1]!r} is missing"
+    message = message.replace("`", "")
+    return path.removesuffix("`") or "$", message[:1].lower() + message[1:]

@@ -1,0 +1,167 @@
+"""Opening data files: nothing outside the roots, nothing that is not the text that is due."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from pytest_vigate.data.tables import Source
+from pytest_vigate.errors import DataError
+
+_SIGNS = {
+    b"\x1f\x8b": "gzip data; decompress it first",
+    b"PK\x03\x04": "a zip archive; unpack it first",
+    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
+    **{
+        b"\x80" + bytes([protocol]): "a Python pickle, which is never loaded because it can run code; export it as JSON"
+        for protocol in range(2, 6)
+    },
+}
+_MARK = b"\xef\xbb\xbf"
+
+
+def shown(source: Source, path: Path) -> str:
+    """A file of the source as its user knows it."""
+    if len(source.paths) == 1:
+        top = source.paths[0]
+        if path == top:
+            return source.file
+        if path.is_relative_to(top):
+            return f"{source.file.rstrip('/')}/{path.relative_to(top).as_posix()}"
+    for root in source.roots:
+        if path.is_relative_to(root):
+            return path.relative_to(root).as_posix()
+    return path.name
+
+
+def inside(source: Source, path: Path) -> Path:
+    """The path with its links followed.
+
+    Raises:
+        DataError: If it leaves the roots.
+    """
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError, ValueError):  # before Python 3.13 a loop of links is a RuntimeError
+        raise DataError(shown(source, path), "this path cannot be followed; check its links") from None
+    if not any(resolved.is_relative_to(root) for root in source.roots):
+        raise DataError(
+            shown(source, path),
+            "this path leads out of the folders that data may come from; move the file below the root, "
+            "or name its folder in the ini option vigate_data_roots",
+        )
+    return resolved
+
+
+def entries(source: Source, folder: Path) -> list[Path]:
+    """What a folder holds, by name.
+
+    Raises:
+        DataError: If it is no folder, leaves the roots or cannot be listed.
+    """
+    resolved = inside(source, folder)
+    if not resolved.is_dir():
+        raise DataError(shown(source, folder), "there is no such folder; check the path")
+    try:
+        return sorted(resolved.iterdir())
+    except OSError as error:
+        raise DataError(shown(source, folder), f"the folder cannot be listed: {error.strerror}") from None
+
+
+def read_bytes(source: Source, path: Path, *, empty: bool = False) -> bytes:
+    """Content of a UTF-8 text file of the source, without a byte order mark.
+
+    Args:
+        source: What the file belongs to.
+        path: The file.
+        empty: An empty file is an answer, as for YOLO labels.
+
+    Raises:
+        DataError: If the file is missing, leaves the roots, is a folder, is empty or is not UTF-8 text.
+    """
+    where = shown(source, path)
+    resolved = inside(source, path)
+    try:
+        mode = resolved.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise DataError(where, "this is a folder, where a file is due; name a file in it")
+        if not stat.S_ISREG(mode):
+            raise DataError(where, "this is a device or a pipe, where a file is due; name a file")
+        content = resolved.read_bytes()
+    except FileNotFoundError:
+        raise DataError(where, "there is no such file; check the path, it is relative to the gate file") from None
+    except OSError as error:
+        raise DataError(where, f"the file cannot be read: {error.strerror}; check its permissions") from None
+    for sign, meaning in _SIGNS.items():
+        if content.startswith(sign):
+            raise DataError(where, f"this is {meaning}")
+    content = content.removeprefix(_MARK)
+    if not empty and (not content or content.isspace()):
+        raise DataError(where, "the file is empty; zero samples prove nothing, write at least one record")
+    _refuse_other_text(content, where)
+    return content
+
+
+def _refuse_other_text(content: bytes, where: str) -> None:
+    if content.isascii():
+        return
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{where}:{line}", f"byte 0x{content[error.start]:02x} is not UTF-8 text; save the file as UTF-8"
+        ) from None
+
+
+def read_head(source: Source, path: Path, *, size: int = 65536) -> bytes:
+    """The first bytes of a file, for a format's signs; empty for a folder.
+
+    Raises:
+        DataError: If the file is missing or leaves the roots.
+    """
+    resolved = inside(source, path)
+    if resolved.is_dir():
+        return b""
+    if not resolved.is_file():
+        return read_bytes(source, path)
+    try:
+        with resolved.open("rb") as stream:
+            return stream.read(size).removeprefix(_MARK)
+    except OSError as error:
+        raise DataError(shown(source, path), f"the file cannot be read: {error.strerror}") from None
+
+
+def digest(source: Source) -> str:
+    """``sha256:…`` over the content of all files of the source.
+
+    One file has the sum that ``sha256sum`` prints; folders and several files have the sum of such a listing, in
+    the order of the names.
+    """
+    files = dict(_files(source))
+    sums = {}
+    for name, path in sorted(files.items()):
+        try:
+            with path.open("rb") as stream:
+                sums[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise DataError(name, f"the file cannot be read: {error.strerror}") from None
+    if len(source.paths) == 1 and source.paths[0].is_file():
+        return f"sha256:{next(iter(sums.values()))}"
+    listing = "".join(f"{checksum}  {name}\n" for name, checksum in sums.items())
+    return f"sha256:{hashlib.sha256(listing.encode()).hexdigest()}"
+
+
+def _files(source: Source) -> Iterator[tuple[str, Path]]:
+    for path in source.paths:
+        resolved = inside(source, path)
+        if not resolved.is_dir():
+            yield shown(source, path), resolved
+            continue
+        for entry in sorted(resolved.rglob("*")):
+            if (target := inside(source, entry)).is_file():
+                name = entry.relative_to(resolved).as_posix()
+                yield (name if len(source.paths) == 1 else f"{shown(source, path)}/{name}"), target

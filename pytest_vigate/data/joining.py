@@ -1,0 +1,165 @@
+"""Predictions × references by id: what is missing, extra or there twice is said, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+
+from pytest_vigate.data.coordinates import Int
+from pytest_vigate.data.dataset import Boxes, Dataset, Side
+from pytest_vigate.data.pairing import Pair
+from pytest_vigate.data.tables import Table
+from pytest_vigate.errors import DataError, did_you_mean
+
+Missing = Literal["count", "error"]
+Extra = Literal["error", "ignore"]
+
+_SHOWN = 3
+
+
+def join(
+    predictions: Table,
+    references: Table | None,
+    *,
+    attributes: Sequence[str] = (),
+    missing: Missing = "count",
+    extra: Extra = "error",
+) -> Dataset:
+    """Both sides as one dataset, in the order of the references. Ids compare as text.
+
+    Args:
+        predictions: What the model said.
+        references: What is true; None where the metrics need none: the samples are then the predictions.
+        attributes: Names of record fields to slice by; the references' where they have it, else the predictions'.
+        missing: A reference without a prediction is absent (``count``) or an error.
+        extra: A prediction without a reference is an error, or is dropped (``ignore``).
+
+    Raises:
+        DataError: If there are no samples, an id is there twice, no id is on both sides, an attribute is on neither,
+            or what `missing` and `extra` say. What is wrong with boxes comes when boxes are asked for.
+    """
+    if references is None:
+        return _alone(predictions, attributes)
+    if not len(references):
+        raise DataError(
+            references.source.file, "zero samples: the references hold no record; an empty set proves nothing"
+        )
+    key = _common_key(predictions, references)
+    ids = references.keys[key]
+    index = _index(references, key)
+    theirs = _index(predictions, key)
+    if theirs and not theirs.keys() & index.keys():
+        raise DataError(
+            predictions.source.file,
+            f"no id is on both sides: predictions have {next(iter(theirs))!r}, references {ids[0]!r}; "
+            f"declare which fields name a sample: fields: {{id: …}}",
+        )
+    surplus = [name for name in theirs if name not in index]
+    if surplus and extra == "error":
+        raise DataError(
+            predictions.places(theirs[surplus[0]]),
+            f"{_count(len(surplus), 'prediction has', 'predictions have')} no reference: {_some(surplus)}; "
+            f"add the references, or declare extra: ignore",
+        )
+    record = np.array([theirs.get(name, -1) for name in ids], dtype=np.int64)
+    absent = [name for name in ids if name not in theirs]
+    if absent and missing == "error" and not predictions.sparse:
+        raise DataError(
+            references.places(index[absent[0]]),
+            f"{_count(len(absent), 'reference has', 'references have')} no prediction: {_some(absent)}; "
+            f"add the predictions, or declare missing: count",
+        )
+    sample = np.full(len(predictions), -1, dtype=np.int64)
+    sample[record[record >= 0]] = np.flatnonzero(record >= 0)
+    everyone = np.arange(len(ids))
+    pair = Pair(predictions, references, sample, record)
+    return Dataset(
+        ids,
+        {name: _attribute(name, predictions, references, record) for name in attributes},
+        _side(predictions, record, lambda: pair.predictions),
+        _side(references, everyone, lambda: pair.references),
+    )
+
+
+def _alone(predictions: Table, attributes: Sequence[str]) -> Dataset:
+    if not len(predictions):
+        raise DataError(
+            predictions.source.file, "zero samples: the predictions hold no record; an empty set proves nothing"
+        )
+    key = next(iter(predictions.keys))
+    _index(predictions, key)
+    everyone = np.arange(len(predictions))
+    pair = Pair(predictions, None, everyone, everyone)
+    return Dataset(
+        predictions.keys[key],
+        {name: _attribute(name, predictions, None, everyone) for name in attributes},
+        _side(predictions, everyone, lambda: pair.predictions),
+        Side("", np.zeros(len(predictions), dtype=np.bool_)),
+    )
+
+
+def _common_key(predictions: Table, references: Table) -> str:
+    for key in predictions.keys:
+        if key in references.keys:
+            return key
+    raise DataError(
+        predictions.source.file,
+        f"predictions are named by {_or(predictions.keys)}, references by {_or(references.keys)}; "
+        f"declare which fields name a sample: fields: {{id: …}}",
+    )
+
+
+def _index(table: Table, key: str) -> dict[str, int]:
+    """Record of every id.
+
+    Raises:
+        DataError: If an id is there twice.
+    """
+    index: dict[str, int] = {}
+    for i, name in enumerate(table.keys[key]):
+        first = index.setdefault(name, i)
+        if first != i:
+            raise DataError(
+                table.places(i),
+                f"the {key} {name!r} is already that of {table.places(first)}; if both are meant, "
+                f"make the id of more fields: fields: {{id: [image, prompt]}}",
+            )
+    return index
+
+
+def _side(table: Table, record: Int, boxes: Callable[[], Boxes]) -> Side:
+    replies = table.replies
+    return Side(
+        table.source.file,
+        (record >= 0) | table.sparse,
+        None if replies is None else tuple(replies[i] if i >= 0 else None for i in record),
+        None if table.derive_boxes is None else boxes,
+        table.source.replies,
+    )
+
+
+def _attribute(name: str, predictions: Table, references: Table | None, record: Int) -> tuple[str | None, ...]:
+    if references is not None and (column := references.attribute(name)) is not None:
+        return column
+    column = predictions.attribute(name)
+    if column is not None:
+        return tuple(column[i] if i >= 0 else None for i in record)
+    sides = (predictions,) if references is None else (references, predictions)
+    known = tuple(dict.fromkeys(field for side in sides for field in side.field_names()))
+    hint = did_you_mean(name, known) or (f"their fields are {', '.join(known)}" if known else "the formats carry none")
+    raise DataError(sides[0].source.file, f"attributes: no record has the field {name!r}; {hint}")
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(repr, names[:_SHOWN])) + more
+
+
+def _or(names: Iterable[str]) -> str:
+    return " or ".join(names)

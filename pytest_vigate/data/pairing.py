@@ -1,0 +1,234 @@
+"""Boxes of two sides that can be compared: one frame a picture, one vocabulary for both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+
+from pytest_vigate.data.coordinates import Bool, Convention, Float, Int, place
+from pytest_vigate.data.dataset import Boxes
+from pytest_vigate.data.tables import RawBoxes, Table
+from pytest_vigate.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The boxes of both sides, made together on first use: sizes of pictures and vocabulary are common."""
+
+    left: Table
+    right: Table | None
+    sample: Int
+    """(m,) dataset index of every prediction record, -1 for the dropped ones."""
+    record: Int
+    """(n,) prediction record of every sample, -1 where there is none."""
+
+    @property
+    def predictions(self) -> Boxes:
+        return self._made[0]
+
+    @property
+    def references(self) -> Boxes:
+        return self._made[1]
+
+    @cached_property
+    def _made(self) -> tuple[Boxes, Boxes]:
+        n = len(self.record)
+        everyone = np.arange(n)
+        ours = _gathered(self.left, self.sample)
+        theirs = None if self.right is None else _gathered(self.right, everyone)
+        sizes = self._sizes()
+        _refuse_unplaceable(ours, theirs, sizes)
+        sizes = _with_declared(sizes, theirs, ours)
+        names, vocabulary = _vocabularies(self.left, ours, self.right, theirs)
+        phrases = any(side is not None and side.raw.phrases for side in (ours, theirs))
+        finish = partial(_finished, n=n, sizes=sizes, vocabulary=vocabulary, phrases=phrases)
+        references = finish(theirs, names[1])
+        if theirs is not None:
+            _refuse_degenerate(references, theirs)
+        return finish(ours, names[0]), references
+
+    def _sizes(self) -> Float:
+        """Sizes of the original pictures, (n, 2): the references' word, else the predictions'.
+
+        Raises:
+            DataError: If the sides state different sizes, or a size is no size.
+        """
+        n = len(self.record)
+        ours = np.full((n, 2), np.nan)
+        ours[self.record >= 0] = _checked_sizes(self.left)[self.record[self.record >= 0]]
+        if self.right is None:
+            return ours
+        theirs = _checked_sizes(self.right)
+        differ = np.flatnonzero(((ours != theirs) & ~np.isnan(ours) & ~np.isnan(theirs)).any(axis=1))
+        if len(differ):
+            i = int(differ[0])
+            raise DataError(
+                self.left.places(int(self.record[i])),
+                f"the picture has {_measure(ours[i])} pixels here, but {_measure(theirs[i])} at "
+                f"{self.right.places(i)}; write the size of the original on both sides",
+            )
+        return np.where(np.isnan(theirs), ours, theirs)
+
+
+@dataclass(frozen=True, eq=False)
+class _Gathered:
+    """Raw boxes ordered by sample of the dataset, in the file's order within a sample."""
+
+    raw: RawBoxes
+    table: Table
+    rows: Int | slice
+    """Rows of the raw boxes; a slice where all stay as they are."""
+    sample: Int
+    """Dataset index of every row."""
+
+    def place(self, j: int) -> str:
+        original = j if isinstance(self.rows, slice) else int(self.rows[j])
+        if self.raw.places is not None:
+            return self.raw.places(original)
+        return self.table.places(int(self.raw.sample[original]))
+
+
+def _gathered(table: Table, sample: Int) -> _Gathered | None:
+    if table.derive_boxes is None:
+        return None
+    raw = table.derive_boxes()
+    target = sample[raw.sample] if len(raw.sample) else raw.sample
+    rows: Int | slice = slice(None)
+    if (target < 0).any():
+        rows = np.flatnonzero(target >= 0)
+        target = target[rows]
+    if (np.diff(target) < 0).any():
+        order = np.argsort(target, kind="stable")
+        rows = order if isinstance(rows, slice) else rows[order]
+        target = target[order]
+    return _Gathered(raw, table, rows, target)
+
+
+def _checked_sizes(table: Table) -> Float:
+    sizes = table.sizes
+    half_known = np.isnan(sizes).sum(axis=1) == 1
+    bad = half_known | np.any((sizes <= 0) | np.isinf(sizes), axis=1)
+    if bad.any():
+        i = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            table.places(i),
+            f"{_measure(table.sizes[i])} is no size of a picture; write both width and height in pixels, or neither",
+        )
+    return table.sizes
+
+
+def _bound_to_frame(convention: Convention) -> bool:
+    """Whether boxes need the picture's size to be compared with plain pixels."""
+    return convention.space != "pixels" or convention.size is not None
+
+
+def _refuse_unplaceable(ours: _Gathered | None, theirs: _Gathered | None, sizes: Float) -> None:
+    """One side in plain pixels and the other in another frame can be compared only where the size is known."""
+    if ours is None or theirs is None:
+        return
+    sides = (ours, theirs)
+    bound = [_bound_to_frame(side.raw.convention) for side in sides]
+    if bound[0] == bound[1]:
+        return
+    framed = sides[bound.index(True)]
+    convention = framed.raw.convention
+    relative = convention.space != "pixels"
+    if relative and convention.size is not None:
+        return
+    lost = np.flatnonzero(np.isnan(sizes[framed.sample]).any(axis=1))
+    if len(lost):
+        found = "relative" if relative else "pixels of another frame"
+        declared = ", or declare boxes: {size: [W, H]}" if relative else ""
+        raise DataError(
+            framed.place(int(lost[0])),
+            f"image size missing: these boxes are {found} ({convention}), those of "
+            f"{sides[bound.index(False)].table.source.file} are pixels of the original; "
+            f"give the records width and height{declared}",
+        )
+
+
+def _with_declared(sizes: Float, *sides: _Gathered | None) -> Float:
+    """Where no record states a size, the declared frame is the picture."""
+    for side in sides:
+        if side is not None and side.raw.convention.size is not None:
+            sizes = np.where(np.isnan(sizes), np.asarray(side.raw.convention.size, dtype=np.float64), sizes)
+    return sizes
+
+
+def _vocabularies(
+    left: Table, ours: _Gathered | None, right: Table | None, theirs: _Gathered | None
+) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]]:
+    """Label names of each side, and all of them once: the references' first."""
+    our_names = () if ours is None else _named(ours, right, theirs)
+    their_names = () if theirs is None else _named(theirs, left, ours)
+    return (our_names, their_names), tuple(dict.fromkeys((*their_names, *our_names)))
+
+
+def _named(side: _Gathered, other: Table | None, other_side: _Gathered | None) -> tuple[str, ...]:
+    raw = side.raw
+    if not raw.coded or other is None or other_side is None:
+        return raw.vocabulary
+    if not other.categories:
+        if other_side.raw.coded:
+            return raw.vocabulary
+        codes = ", ".join(raw.vocabulary[:3])
+        raise DataError(
+            side.table.source.file,
+            f"the classes are codes ({codes}), but {other.source.file} has names and no codes; give the classes names",
+        )
+    for code, name in enumerate(raw.vocabulary):
+        used = np.flatnonzero(raw.label[side.rows] == code)
+        if name not in other.categories and len(used):
+            known = list(other.categories)
+            span = f"{known[0]} to {known[-1]}" if len(known) > 1 else known[0]
+            raise DataError(
+                side.place(int(used[0])),
+                f"the class code {name} is not among those of {other.source.file} ({span}); "
+                f"check whether one side counts from 0 and the other from 1",
+            )
+    return tuple(other.categories.get(code, code) for code in raw.vocabulary)
+
+
+def _finished(
+    side: _Gathered | None, names: tuple[str, ...], *, n: int, sizes: Float, vocabulary: tuple[str, ...], phrases: bool
+) -> Boxes:
+    if side is None:
+        none = np.empty(0)
+        no: Bool = np.empty(0, dtype=np.bool_)
+        offsets = np.zeros(n + 1, dtype=np.int64)
+        return Boxes(np.empty((0, 4)), np.empty(0, dtype=np.int64), none, no, none, offsets, vocabulary, phrases)
+    raw, rows = side.raw, side.rows
+    xyxy = place(raw.numbers[rows], side.sample, sizes, raw.convention, where=side.place)
+    position = {name: i for i, name in enumerate(vocabulary)}
+    label = np.array([position[name] for name in names], dtype=np.int64)[raw.label[rows]]
+    area = _areas(xyxy)
+    if raw.convention.space != "pixels":
+        area[np.isnan(sizes[side.sample]).any(axis=1)] = np.nan
+    if raw.area is not None:
+        stated = raw.area[rows]
+        area = np.where(np.isnan(stated), area, stated)
+    offsets = np.concatenate(([0], np.cumsum(np.bincount(side.sample, minlength=n)))).astype(np.int64)
+    return Boxes(xyxy, label, raw.score[rows], raw.crowd[rows], area, offsets, vocabulary, phrases)
+
+
+def _areas(xyxy: Float) -> Float:
+    width, height = xyxy[:, 2] - xyxy[:, 0], xyxy[:, 3] - xyxy[:, 1]
+    return np.maximum(width, 0.0) * np.maximum(height, 0.0)
+
+
+def _refuse_degenerate(boxes: Boxes, side: _Gathered) -> None:
+    flat = np.flatnonzero((boxes.xyxy[:, 2] <= boxes.xyxy[:, 0]) | (boxes.xyxy[:, 3] <= boxes.xyxy[:, 1]))
+    if len(flat):
+        j = int(flat[0])
+        numbers = ", ".join(f"{number:.12g}" for number in side.raw.numbers[side.rows][j])
+        more = f" ({len(flat)} boxes in all)" if len(flat) > 1 else ""
+        raise DataError(
+            side.place(j),
+            f"the reference box [{numbers}] has no area under {side.raw.convention}{more}; correct it or drop it",
+        )
+
+
+def _measure(size: Float) -> str:
+    return f"{size[0]:g} × {size[1]:g}"

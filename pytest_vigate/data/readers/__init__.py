@@ -1,0 +1,100 @@
+"""Readers: one file a format. A module here that defines a concrete `Reader` is its registration."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+
+from pytest_vigate.data.files import inside, read_head, shown
+from pytest_vigate.data.tables import Role, Source, Table
+from pytest_vigate.errors import DataError, did_you_mean
+
+
+class Reader(ABC):
+    """Reads the files of one side into a table."""
+
+    name: ClassVar[str]
+    """What a gate file calls the format."""
+
+    @abstractmethod
+    def sniff(self, path: Path, role: Role, head: bytes) -> bool:
+        """Whether name and beginning of a file say without doubt that it has this format.
+
+        Args:
+            path: Resolved file or folder.
+            role: The side that it is declared for.
+            head: The first 64 KiB of the file; empty for a folder.
+        """
+
+    @abstractmethod
+    def read(self, source: Source) -> Table:
+        """The table of a source.
+
+        Raises:
+            DataError: If a file cannot be read, or a record is not what the format says.
+        """
+
+
+def builtin() -> tuple[Reader, ...]:
+    """One reader of every format that comes with the package, by name."""
+    found = []
+    for module in pkgutil.iter_modules(__path__):
+        members = vars(importlib.import_module(f"{__name__}.{module.name}")).values()
+        found += [
+            member()
+            for member in members
+            if inspect.isclass(member)
+            and issubclass(member, Reader)
+            and not inspect.isabstract(member)
+            and member.__module__ == f"{__name__}.{module.name}"
+        ]
+    return tuple(sorted(found, key=lambda reader: reader.name))
+
+
+def load(source: Source, readers: Mapping[str, Reader]) -> Table:
+    """Read a source with the reader it declares, or with the one whose signs it bears.
+
+    Raises:
+        DataError: If the format is unknown, no format fits or several do, or the reader refuses a file.
+    """
+    if not source.paths:
+        raise DataError(source.file, "no file has this name; check the path, it is relative to the gate file")
+    return _choose(source, readers).read(source)
+
+
+def _choose(source: Source, readers: Mapping[str, Reader]) -> Reader:
+    known = ", ".join(sorted(readers))
+    if source.format is not None:
+        if source.format in readers:
+            return readers[source.format]
+        hint = did_you_mean(source.format, tuple(readers))
+        have = f"the formats are {known}"
+        raise DataError(source.file, f"unknown format {source.format!r}; {hint or have}")
+    heads = [(inside(source, path), read_head(source, path)) for path in source.paths]
+    fitting = [
+        reader for reader in readers.values() if all(reader.sniff(path, source.role, head) for path, head in heads)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    where = shown(source, source.paths[0])
+    if not fitting:
+        raise DataError(where, f"no format fits these {source.role}; declare format: one of {known}")
+    both = " and ".join(reader.name for reader in fitting)
+    raise DataError(where, f"the formats {both} both fit these {source.role}; declare format: one of them")
+
+
+def first_record(head: bytes) -> Mapping[str, object]:
+    """The first record of what may be a JSONL file, for `Reader.sniff`; empty if it is none."""
+    lines = head.lstrip().split(b"\n", 1)
+    try:
+        record = msgspec.json.decode(lines[0])
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}

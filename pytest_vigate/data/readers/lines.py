@@ -1,0 +1,241 @@
+"""JSONL records of any make, read through declared field names: one record a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, NamedTuple, TypeVar
+
+import numpy as np
+
+from pytest_vigate.data import records
+from pytest_vigate.data.coordinates import Convention
+from pytest_vigate.data.decoding import convert
+from pytest_vigate.data.readers import Reader, first_record
+from pytest_vigate.data.records import Record, Vocabulary
+from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
+from pytest_vigate.errors import DataError
+
+T = TypeVar("T")
+
+_FIELDS = ("id", "image", "width", "height", "boxes", "box", "labels", "label", "scores", "score", "crowd", "text")
+_REPLIES = {"predictions": ("raw_output", "prediction", "text"), "references": ("reference", "text")}
+
+
+class Box(NamedTuple):
+    """Four numbers in whatever convention is declared."""
+
+    first: float
+    second: float
+    third: float
+    fourth: float
+
+
+class JsonLines(Reader):
+    """One JSON object a line; ``fields`` says what its parts are called."""
+
+    name: ClassVar[str] = "jsonl"
+
+    def sniff(self, path: Path, role: Role, head: bytes) -> bool:
+        record = first_record(head)
+        theirs_alone = {"raw_output"} if role == "predictions" else {"asset", "contents"}
+        ours = {"boxes", "box", *_REPLIES[role]}
+        return path.suffix in (".jsonl", ".ndjson") and bool(ours & record.keys()) and not theirs_alone & record.keys()
+
+    def read(self, source: Source) -> Table:
+        records.refuse_unknown_fields(source, self.name, (*_FIELDS, "raw_output", "prediction", "reference"))
+        found = list(records.line_records(source))
+        places = [place for place, _ in found]
+
+        def untyped() -> Iterator[tuple[str, Record]]:
+            return iter(found)
+
+        return Table(
+            source,
+            _keys(source, found),
+            places.__getitem__,
+            records.sizes(_column(source, found, "width", float), _column(source, found, "height", float)),
+            partial(records.column, untyped),
+            partial(records.names, untyped),
+            _replies(source, found),
+            _boxes(source, found),
+        )
+
+
+def _column(source: Source, found: Sequence[tuple[str, Record]], ours: str, kind: type[T]) -> list[T | None]:
+    theirs = records.one_field(source, ours, ours)
+    return [
+        None if value is None else convert(value, kind, where=place, path=f"$.{theirs}")
+        for place, record in found
+        for value in (records.pick(record, theirs),)
+    ]
+
+
+def _keys(source: Source, found: Sequence[tuple[str, Record]]) -> dict[str, tuple[str, ...]]:
+    def untyped() -> Iterator[tuple[str, Record]]:
+        return iter(found)
+
+    images = _column(source, found, "image", str)
+    named = [image for image in images if image is not None]
+    ids = records.declared_ids(source, untyped)
+    if ids is None:
+        own = [records.as_text(records.pick(record, "id"), where=place, name="id") for place, record in found]
+        complete = tuple(identifier for identifier in own if identifier is not None)
+        ids = complete if len(complete) == len(own) else None
+        if ids is None and len(named) < len(images):
+            nameless = (i for i in range(len(found)) if own[i] is None and images[i] is None)
+            i = next(nameless, own.index(None))
+            raise DataError(
+                found[i][0],
+                f"the record has no id; name its field: fields: {{id: …}}, its fields are {', '.join(found[i][1])}",
+            )
+    return records.keys(source, ids=ids, images=named if len(named) == len(images) else None)
+
+
+def _replies(source: Source, found: Sequence[tuple[str, Record]]) -> tuple[str | None, ...] | None:
+    """The declared text, or the first of the usual fields that holds only texts."""
+    for name in ("text", "raw_output", "prediction", "reference"):
+        if name in source.fields:
+            return tuple(_column(source, found, name, str))
+    for name in _REPLIES[source.role]:
+        values = tuple(record.get(name) for _, record in found)
+        texts = tuple(value for value in values if value is None or isinstance(value, str))
+        if len(texts) == len(values) and any(text is not None for text in texts):
+            return texts
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What the parts of a box are called."""
+
+    boxes: str
+    box: str | tuple[str, ...]
+    labels: str
+    label: str
+    scores: str
+    score: str
+    crowd: str
+
+
+def _boxes(source: Source, found: Sequence[tuple[str, Record]]) -> Callable[[], RawBoxes] | None:
+    def one(name: str) -> str:
+        return records.one_field(source, name, name)
+
+    names = _Names(
+        one("boxes"),
+        source.fields.get("box", "box"),
+        one("labels"),
+        one("label"),
+        one("scores"),
+        one("score"),
+        one("crowd"),
+    )
+    many = "boxes" in source.fields or any(_has(record, names.boxes) for _, record in found)
+    single = names.box if isinstance(names.box, str) else names.box[0]
+    if not many and not any(_has(record, single) for _, record in found):
+        return None
+    return partial(_derived, source, found, names, many=many)
+
+
+def _derived(source: Source, found: Sequence[tuple[str, Record]], names: _Names, *, many: bool) -> RawBoxes:
+    if source.boxes is None:
+        raise DataError(
+            source.file,
+            "records do not say what their box numbers mean; declare it as boxes: vi, or "
+            "boxes: {order: xyxy, space: pixels}",
+        )
+    columns = _Columns()
+    for sample, (where, record) in enumerate(found):
+        if many:
+            columns.add_list(record, names, sample, where)
+        else:
+            columns.add(record, names, sample, where, "$")
+    return columns.finish(source.boxes)
+
+
+class _Columns:
+    """Boxes as they are read, record by record."""
+
+    def __init__(self) -> None:
+        self.numbers: list[Box] = []
+        self.samples: list[int] = []
+        self.labels: list[int] = []
+        self.scores: list[float] = []
+        self.crowd: list[bool] = []
+        self.vocabulary = Vocabulary()
+
+    def add_list(self, record: Record, names: _Names, sample: int, where: str) -> None:
+        """Add the boxes of a record: a list of objects, or of four numbers each with lists beside it."""
+        if not _has(record, names.boxes):
+            raise DataError(where, f"the field {names.boxes!r} is missing; write [] where there are no boxes")
+        path = f"$.{names.boxes}"
+        boxes = convert(records.pick(record, names.boxes) or [], list[object], where=where, path=path)
+        if boxes and isinstance(boxes[0], Mapping):
+            objects = convert(boxes, list[dict[str, object]], where=where, path=path)
+            for j, inner in enumerate(objects):
+                self.add(inner, names, sample, where, f"{path}[{j}]")
+            return
+        numbers = convert(boxes, list[Box], where=where, path=path)
+        labels = self._beside(record, names.labels, list[str | int], len(numbers), where)
+        scores = self._beside(record, names.scores, list[float | None], len(numbers), where)
+        for box, label, score in zip(numbers, labels, scores, strict=True):
+            self._append(box, sample, label, score, crowd=False)
+
+    def add(self, record: Record, names: _Names, sample: int, where: str, path: str) -> None:
+        """Add the box of an object; null is an explicit "there is none"."""
+        if isinstance(names.box, str):
+            value, at = records.pick(record, names.box), f"{path}.{names.box}"
+            if not _has(record, names.box):
+                raise DataError(where, f"the field {at} is missing; write null where there is no box")
+        else:
+            value, at = [records.pick(record, name) for name in names.box], f"{path}.({', '.join(names.box)})"
+            value = None if all(part is None for part in value) else value
+        if value is None:
+            return
+        label = records.as_text(
+            records.pick(record, names.label), where=where, name=f"{path}.{names.label}".removeprefix("$.")
+        )
+        given = records.pick(record, names.score)
+        score = None if given is None else convert(given, float, where=where, path=f"{path}.{names.score}")
+        flag = records.pick(record, names.crowd) or False
+        crowd = convert(flag, bool, where=where, path=f"{path}.{names.crowd}", strict=False)
+        self._append(convert(value, Box, where=where, path=at), sample, label, score, crowd=crowd)
+
+    def _append(self, box: Box, sample: int, label: object, score: float | None, *, crowd: bool) -> None:
+        self.numbers.append(box)
+        self.samples.append(sample)
+        self.labels.append(self.vocabulary.index("" if label is None else str(label)))
+        self.scores.append(np.nan if score is None else score)
+        self.crowd.append(crowd)
+
+    def _beside(self, record: Record, name: str, kind: type[list[T]], count: int, where: str) -> list[T] | list[None]:
+        value = records.pick(record, name)
+        if value is None:
+            return [None] * count
+        column = convert(value, kind, where=where, path=f"$.{name}")
+        if len(column) != count:
+            raise DataError(where, f"$.{name}: {len(column)} entries for {count} boxes; write one a box")
+        return column
+
+    def finish(self, convention: Convention) -> RawBoxes:
+        """All boxes as columns."""
+        return RawBoxes(
+            records.rows(self.numbers),
+            records.indices(self.samples),
+            records.indices(self.labels),
+            np.array(self.scores, dtype=np.float64),
+            np.array(self.crowd, dtype=np.bool_),
+            self.vocabulary.labels,
+            convention,
+        )
+
+
+def _has(record: Record, path: str) -> bool:
+    if path in record:
+        return True
+    head, dot, rest = path.partition(".")
+    inner = record.get(head)
+    return bool(dot) and isinstance(inner, Mapping) and _has(inner, rest)

@@ -1,0 +1,172 @@
+"""CSV: one row a box; the rows with one id are a sample."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from pytest_vigate.data import records
+from pytest_vigate.data.coordinates import Float
+from pytest_vigate.data.files import read_bytes, shown
+from pytest_vigate.data.readers import Reader
+from pytest_vigate.data.records import SEPARATOR, Record, Vocabulary
+from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
+from pytest_vigate.errors import DataError, did_you_mean
+
+_FIELDS = ("id", "image", "box", "label", "score", "width", "height")
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_IMAGES = ("image", "filename", "file_name", "file")
+
+Row = dict[str, str]
+
+
+class CsvRows(Reader):
+    """A header, then one row a box; ``fields`` says what the columns are called."""
+
+    name: ClassVar[str] = "csv"
+
+    def sniff(self, path: Path, role: Role, head: bytes) -> bool:
+        return path.suffix == ".csv" and b"," in head.split(b"\n", 1)[0]
+
+    def read(self, source: Source) -> Table:
+        records.refuse_unknown_fields(source, self.name, _FIELDS)
+        places, rows = _rows(source)
+        ids, images = _ids(source, places, rows)
+        first: dict[str, int] = {}
+        for j, identifier in enumerate(ids):
+            first.setdefault(identifier, j)
+        starts = tuple(first.values())
+        position = {identifier: i for i, identifier in enumerate(first)}
+        sample = [position[identifier] for identifier in ids]
+
+        def untyped() -> Iterator[tuple[str, Record]]:
+            return ((places[j], {name: value or None for name, value in rows[j].items()}) for j in starts)
+
+        named = source.fields.get("id") not in (None, "image", "stem") or images is None
+        return Table(
+            source,
+            records.keys(
+                source,
+                ids=tuple(first) if named else None,
+                images=None if images is None else [images[j] for j in starts],
+            ),
+            lambda i: places[starts[i]],
+            _sizes(source, places, rows, starts),
+            partial(records.column, untyped),
+            partial(records.names, untyped),
+            derive_boxes=partial(_boxes, source, places, rows, sample),
+        )
+
+
+def _rows(source: Source) -> tuple[list[str], list[Row]]:
+    places: list[str] = []
+    found: list[Row] = []
+    for path in source.paths:
+        file = shown(source, path)
+        reader = csv.reader(io.StringIO(read_bytes(source, path).decode(), newline=""), strict=True)
+        try:
+            header = [name.strip() for name in next(reader)]
+            for row in reader:
+                place = f"{file}:{reader.line_num}"
+                if row and len(row) != len(header):
+                    raise DataError(place, f"{len(row)} columns, where the header has {len(header)}; complete the row")
+                if row:
+                    places.append(place)
+                    found.append(dict(zip(header, map(str.strip, row), strict=True)))
+        except csv.Error as error:
+            raise DataError(f"{file}:{reader.line_num}", f"this is not CSV: {error}; quote the field") from None
+    if not found:
+        raise DataError(source.file, "the file has a header but no rows; zero samples prove nothing")
+    return places, found
+
+
+def _ids(source: Source, places: Sequence[str], rows: Sequence[Row]) -> tuple[list[str], list[str] | None]:
+    """Id of every row, and the picture's file name where a column holds it."""
+    header = tuple(rows[0])
+    image = source.fields.get("image") or next((name for name in _IMAGES if name in header), None)
+    declared = source.fields.get("id")
+    if declared in (None, "stem"):
+        declared = "id" if "id" in header and declared is None else image
+    if declared is None:
+        raise DataError(
+            source.file, f"no column names the sample; declare fields: {{id: …}}, the columns are {', '.join(header)}"
+        )
+    parts = (declared,) if isinstance(declared, str) else declared
+    for name in (*parts, *((image,) if isinstance(image, str) else ())):
+        _require(source, name, header)
+    ids = [SEPARATOR.join(row[part] for part in parts) for row in rows]
+    for place, row in zip(places, rows, strict=True):
+        for part in parts:
+            if not row[part]:
+                raise DataError(place, f"the column {part!r} is empty, but the id is made of it; fill it in")
+    return ids, [row[image] for row in rows] if isinstance(image, str) else None
+
+
+def _require(source: Source, name: str, header: Sequence[str]) -> None:
+    if name not in header:
+        hint = did_you_mean(name, header) or f"the columns are {', '.join(header)}"
+        raise DataError(source.file, f"there is no column {name!r}; {hint}")
+
+
+def _box_columns(source: Source) -> tuple[str, ...]:
+    declared = source.fields.get("box", _CORNERS)
+    if isinstance(declared, str) or len(declared) != 4:
+        raise DataError(source.file, "fields: a box is made of four columns; write box: [xmin, ymin, xmax, ymax]")
+    return declared
+
+
+def _sizes(source: Source, places: Sequence[str], rows: Sequence[Row], starts: Sequence[int]) -> Float:
+    sides = []
+    for ours in ("width", "height"):
+        theirs = records.one_field(source, ours, ours)
+        if ours in source.fields:
+            _require(source, theirs, tuple(rows[0]))
+        is_box = ours not in source.fields and theirs in source.fields.get("box", ())
+        known = theirs in rows[0] and not is_box
+        sides.append(
+            [_number(rows[j][theirs], places[j], theirs) if known and rows[j][theirs] else None for j in starts]
+        )
+    return records.sizes(*sides)
+
+
+def _boxes(source: Source, places: Sequence[str], rows: Sequence[Row], sample: Sequence[int]) -> RawBoxes:
+    if source.boxes is None:
+        raise DataError(
+            source.file,
+            "columns do not say what their box numbers mean; declare it as boxes: {order: xyxy, space: pixels}",
+        )
+    columns = _box_columns(source)
+    header = tuple(rows[0])
+    for name in columns:
+        _require(source, name, header)
+    label = source.fields.get("label") or ("class" if "class" in header and "label" not in header else "label")
+    score = records.one_field(source, "score", "score")
+    for name in ("label", "score"):
+        if name in source.fields:
+            _require(source, records.one_field(source, name, name), header)
+    full = [j for j, row in enumerate(rows) if any(row[name] for name in columns)]
+    vocabulary = Vocabulary()
+    where = [places[j] for j in full]
+    return RawBoxes(
+        records.rows([[_number(rows[j][name], places[j], name) for name in columns] for j in full]),
+        records.indices([sample[j] for j in full]),
+        records.indices([vocabulary.index(rows[j].get(str(label), "")) for j in full]),
+        np.array([_number(rows[j].get(score) or "nan", places[j], score) for j in full], dtype=np.float64),
+        np.zeros(len(full), dtype=np.bool_),
+        vocabulary.labels,
+        source.boxes,
+        places=where.__getitem__,
+    )
+
+
+def _number(text: str, place: str, name: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(place, f"{name} is {text!r}, where a number is due; correct the row") from None

@@ -1,0 +1,185 @@
+"""YOLO label files: a folder of text files, one a picture, one line a box."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import takewhile
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import yaml
+
+from pytest_vigate.data import records
+from pytest_vigate.data.coordinates import PRESETS
+from pytest_vigate.data.files import entries, inside, read_bytes, shown
+from pytest_vigate.data.readers import Reader
+from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
+from pytest_vigate.errors import DataError
+
+_PICTURES = {".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+_CLASSES = "classes.txt"  # darknet keeps the names beside the labels
+
+
+class Yolo(Reader):
+    """``class cx cy w h`` a line, fractions of the picture; predictions may add a confidence."""
+
+    name: ClassVar[str] = "yolo"
+
+    def sniff(self, path: Path, role: Role, head: bytes) -> bool:
+        if not path.is_dir():
+            return False
+        return (path / "labels").is_dir() or any(file.suffix == ".txt" for file in path.iterdir())
+
+    def read(self, source: Source) -> Table:
+        records.refuse_unknown_fields(source, self.name, ())
+        files: list[tuple[str, Path | None, str]] = []
+        for folder in source.paths:
+            files += _samples(source, folder)
+        boxes = _Columns()
+        for sample, (_, file, _) in enumerate(files):
+            if file is not None:
+                boxes.read(source, file, sample)
+        names = _names(source)
+        return Table(
+            source,
+            {"stem": tuple(stem for stem, _, _ in files)},
+            lambda i: files[i][2],
+            np.full((len(files), 2), np.nan),
+            derive_boxes=partial(boxes.finish, source, names),
+            categories=names,
+            sparse=True,
+        )
+
+
+def _samples(source: Source, folder: Path) -> list[tuple[str, Path | None, str]]:
+    """Stem, label file and place of every sample: the pictures' where there are any, else the label files'."""
+    labels = folder / "labels" if (folder / "labels").is_dir() else folder
+    images = folder / "images"
+    inner = entries(source, labels)
+    found = {file.stem: file for file in inner if file.suffix == ".txt" and file.name != _CLASSES}
+    if images.is_dir():
+        stems = sorted(file.stem for file in entries(source, images) if file.suffix.lower() in _PICTURES)
+        orphans = found.keys() - set(stems)
+        if stems and orphans:
+            raise DataError(
+                shown(source, found[min(orphans)]),
+                "these labels have no picture under images/; add it or drop the file",
+            )
+        if stems:
+            return [(stem, found.get(stem), shown(source, found.get(stem) or labels / f"{stem}.txt")) for stem in stems]
+    if not found:
+        splits = [entry.name for entry in inner if entry.is_dir()]
+        hint = f"name one of its folders: {', '.join(splits)}" if splits else "check the path"
+        raise DataError(shown(source, labels), f"this folder holds no label files (*.txt); {hint}")
+    return [(stem, file, shown(source, file)) for stem, file in found.items()]
+
+
+class _Columns:
+    """Boxes as they are read, line by line."""
+
+    def __init__(self) -> None:
+        self.numbers: list[list[float]] = []
+        self.samples: list[int] = []
+        self.codes: list[str] = []
+        self.scores: list[float] = []
+        self.places: list[str] = []
+
+    def read(self, source: Source, file: Path, sample: int) -> None:
+        """Add the lines of a label file."""
+        name = shown(source, file)
+        for number, line in enumerate(read_bytes(source, file, empty=True).decode().split("\n"), start=1):
+            if words := line.split():
+                place = f"{name}:{number}"
+                code, box, score = _parsed(words, source.role, place)
+                self.numbers.append(box)
+                self.samples.append(sample)
+                self.codes.append(code)
+                self.scores.append(score)
+                self.places.append(place)
+
+    def finish(self, source: Source, names: dict[str, str]) -> RawBoxes:
+        """The boxes, with class names where they are known."""
+        if names:
+            for code, place in zip(self.codes, self.places, strict=True):
+                if code not in names:
+                    raise DataError(place, f"class {code} has no name among the {len(names)} of this data set; add it")
+        vocabulary = tuple(names) if names else tuple(sorted(set(self.codes), key=int))
+        position = {code: i for i, code in enumerate(vocabulary)}
+        return RawBoxes(
+            records.rows(self.numbers),
+            records.indices(self.samples),
+            records.indices([position[code] for code in self.codes]),
+            np.array(self.scores, dtype=np.float64),
+            np.zeros(len(self.codes), dtype=np.bool_),
+            tuple(names.values()) if names else vocabulary,
+            source.boxes or PRESETS["yolo"],
+            coded=not names,
+            places=self.places.__getitem__,
+        )
+
+
+def _parsed(words: Sequence[str], role: Role, place: str) -> tuple[str, list[float], float]:
+    count = len(words)
+    if count == 6 and role == "references":
+        raise DataError(place, "6 columns: these look like predictions with a confidence; references have 5")
+    if count not in (5, 6):
+        raise DataError(place, f"{count} columns{_looks(count)}; expected 'class cx cy w h', and a confidence at most")
+    if not words[0].isdecimal():
+        raise DataError(place, f"{words[0]!r} is no class index; expected a whole number from 0 in the first column")
+    try:
+        box = [float(word) for word in words[1:5]]
+        score = float(words[5]) if count == 6 else np.nan
+    except ValueError as error:
+        raise DataError(place, f"{str(error).partition(': ')[2]} is no number; expected 'class cx cy w h'") from None
+    if score < 0 or score > 1:
+        raise DataError(place, f"the confidence {words[5]} lies outside [0, 1]; is the last column a tracker's id?")
+    return str(int(words[0])), box, score
+
+
+def _looks(count: int) -> str:
+    if count == 9:
+        return ": this looks like an oriented box of four corners, or a polygon"
+    if count >= 7 and count % 2:
+        return ": this looks like a polygon"
+    if count in (7, 8):
+        return ": this looks like a box with more columns, as a tracker's"
+    return ""
+
+
+def _names(source: Source) -> dict[str, str]:
+    """Class names by index, from the nearest ``data.yaml`` or ``classes.txt`` up to the root; empty without one."""
+    top = inside(source, source.paths[0])
+    folders = [top / "labels", top, *takewhile(lambda folder: _below(source, folder), top.parents)]
+    for folder in folders:
+        for name in ("data.yaml", "data.yml"):
+            if (folder / name).is_file():
+                return _yaml_names(source, folder / name)
+        if folder in (top, top / "labels") and (folder / _CLASSES).is_file():
+            lines = read_bytes(source, folder / _CLASSES).decode().split("\n")
+            return {str(i): line.strip() for i, line in enumerate(lines) if line.strip()}
+    return {}
+
+
+def _below(source: Source, folder: Path) -> bool:
+    return any(folder.is_relative_to(root) for root in source.roots)
+
+
+def _yaml_names(source: Source, path: Path) -> dict[str, str]:
+    where = shown(source, path)
+    try:
+        # BaseLoader knows no tags and reads every scalar as text: a class may be called 'no'
+        content = yaml.load(read_bytes(source, path), Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise DataError(f"{where}{line}", "this is not YAML; class names are a list or a mapping 'names'") from None
+    names = content.get("names") if isinstance(content, dict) else None
+    if isinstance(names, list):
+        names = {str(i): name for i, name in enumerate(names)}
+    if not isinstance(names, dict) or not all(
+        isinstance(name, str) and isinstance(code, str) and code.isdecimal() for code, name in names.items()
+    ):
+        raise DataError(where, "no class names; expected 'names' as a list, or as a mapping from index to name")
+    return {str(int(code)): str(name) for code, name in names.items()}

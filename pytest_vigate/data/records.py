@@ -1,0 +1,171 @@
+"""What formats of records share: fields by dotted name, ids, keys to join by, columns to slice by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+
+import msgspec
+import numpy as np
+
+from pytest_vigate.data.coordinates import Float, Int
+from pytest_vigate.data.decoding import decode_line, read_lines
+from pytest_vigate.data.tables import Source
+from pytest_vigate.errors import DataError, did_you_mean
+
+Record = Mapping[str, object]
+Column = tuple[str | None, ...]
+
+#: Between the parts of an id that is made of several fields.
+SEPARATOR = " | "
+_RECORD = msgspec.json.Decoder(dict[str, object])
+
+
+def pick(record: Record, path: str) -> object:
+    """The value of a field, dots leading into nested records; None where it is missing or null."""
+    if path in record:
+        return record[path]
+    head, dot, rest = path.partition(".")
+    inner = record.get(head)
+    return pick(inner, rest) if dot and isinstance(inner, Mapping) else None
+
+
+def as_text(value: object, *, where: str, name: str) -> str | None:
+    """A scalar as text: ``true``, digits, shortest decimal.
+
+    Raises:
+        DataError: If the value is a list or an object.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    kind = "a list" if isinstance(value, list) else "an object"
+    raise DataError(where, f"$.{name}: {kind}, where text or a number is due; name a field inside it, with a dot")
+
+
+def line_records(source: Source) -> Iterator[tuple[str, Record]]:
+    """Place and untyped record of every line of a JSONL source."""
+    for line in read_lines(source):
+        record: dict[str, object] = decode_line(line, _RECORD)
+        yield line.place, record
+
+
+def column(records: Callable[[], Iterator[tuple[str, Record]]], name: str) -> Column | None:
+    """A field of all records as text; None if no record has it."""
+    values = tuple(as_text(pick(record, name), where=place, name=name) for place, record in records())
+    return values if any(value is not None for value in values) else None
+
+
+def names(records: Callable[[], Iterator[tuple[str, Record]]], *, limit: int = 100) -> tuple[str, ...]:
+    """Field names of the first records, nested ones with dots."""
+    found: dict[str, None] = {}
+    for count, (_, record) in enumerate(records()):
+        if count == limit:
+            break
+        for name, value in record.items():
+            if isinstance(value, Mapping):
+                found.update(dict.fromkeys(f"{name}.{inner}" for inner in value))
+            else:
+                found[name] = None
+    return tuple(found)
+
+
+def stem(name: str) -> str:
+    """A picture's file name without folder and ending."""
+    return PurePosixPath(name.replace("\\", "/")).stem
+
+
+def keys(source: Source, *, ids: Sequence[str] | None, images: Sequence[str] | None) -> dict[str, tuple[str, ...]]:
+    """`Table.keys` from what the records carry.
+
+    ``fields: {id: stem}`` and ``fields: {id: image}`` leave out what is more specific.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    if ids is not None:
+        found["id"] = tuple(ids)
+    if images is not None:
+        found["image"] = tuple(images)
+        found["stem"] = tuple(map(stem, images))
+    asked = source.fields.get("id")
+    if asked in ("image", "stem") and asked in found:
+        names_from = tuple(found).index(str(asked))
+        return dict(tuple(found.items())[names_from:])
+    return found
+
+
+def declared_ids(source: Source, records: Callable[[], Iterator[tuple[str, Record]]]) -> tuple[str, ...] | None:
+    """The ids that ``fields: {id: …}`` declares, one field or several; None if it declares none.
+
+    Raises:
+        DataError: If a record lacks a field of its id.
+    """
+    declared = source.fields.get("id")
+    if declared is None or declared == "stem":
+        return None
+    parts = (declared,) if isinstance(declared, str) else declared
+    ids = []
+    for place, record in records():
+        texts = []
+        for part in parts:
+            text = as_text(pick(record, part), where=place, name=part)
+            if text is None:
+                known = did_you_mean(part, tuple(record)) or f"its fields are {', '.join(record)}"
+                raise DataError(place, f"the record has no field {part!r}, which its id is made of; {known}")
+            texts.append(text)
+        ids.append(SEPARATOR.join(texts))
+    return tuple(ids)
+
+
+def refuse_unknown_fields(source: Source, reader: str, known: Sequence[str]) -> None:
+    """Raise for a name under ``fields`` that the format does not have."""
+    for name in source.fields:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"it has {', '.join(known) or 'none'}"
+            raise DataError(source.file, f"fields: format {reader!r} has no field {name!r} to rename; {hint}")
+
+
+def one_field(source: Source, name: str, default: str) -> str:
+    """Their name of a field that is a single one.
+
+    Raises:
+        DataError: If several are declared.
+    """
+    theirs = source.fields.get(name, default)
+    if isinstance(theirs, str):
+        return theirs
+    raise DataError(source.file, f"fields: {name} is one field, but {len(theirs)} are declared; name one")
+
+
+class Vocabulary:
+    """Labels by index, in the order in which they are first seen."""
+
+    def __init__(self) -> None:
+        self._index: dict[str, int] = {}
+
+    def index(self, label: str) -> int:
+        """Index of the label, which is added if it is new."""
+        return self._index.setdefault(label, len(self._index))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels."""
+        return tuple(self._index)
+
+
+def sizes(widths: Sequence[float | None], heights: Sequence[float | None]) -> Float:
+    """`Table.sizes` from columns with gaps, (n, 2)."""
+    known = [(np.nan if w is None else w, np.nan if h is None else h) for w, h in zip(widths, heights, strict=True)]
+    return np.array(known, dtype=np.float64).reshape(-1, 2)
+
+
+def rows(numbers: Sequence[Sequence[float]]) -> Float:
+    """Boxes as (N, 4), also for none."""
+    return np.array(numbers, dtype=np.float64).reshape(-1, 4)
+
+
+def indices(values: Sequence[int]) -> Int:
+    """Integers as a column, also for none."""
+    return np.array(values, dtype=np.int64)

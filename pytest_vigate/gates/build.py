@@ -1,0 +1,170 @@
+"""Pieces of a gate file that the rules have passed → the model."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_vigate.data.coordinates import PRESETS, Convention
+from pytest_vigate.data.tables import Role, Source
+from pytest_vigate.errors import Problem
+from pytest_vigate.gates.model import Configuration, Data, Intervals, Position, Threshold, Waiver
+from pytest_vigate.gates.paths import RefusedPathError, Surroundings
+from pytest_vigate.gates.places import Place
+
+#: Named sizes of the space that box numbers are given in.
+_SPACES: dict[str, float] = {"unit": 1.0, "percent": 100.0}
+
+
+def number(place: Place) -> float:
+    """A number, or a percentage as its fraction."""
+    if isinstance(place.value, str):
+        return float(place.value.removesuffix("%") + "e-2")  # as digits: 99.9 / 100 is not 0.999
+    return float(place.value)
+
+
+def build_data(data: Place, surroundings: Surroundings) -> tuple[Data | None, list[Problem]]:
+    """Section ``data``; None when there are no predictions in it."""
+    problems: list[Problem] = []
+    sources = {
+        role: _build_source(place, role, surroundings, problems)
+        for role in ("predictions", "references")
+        if (place := data.get(role))
+    }
+    images = None
+    if place := data.get("images"):
+        try:
+            images = surroundings.locate(place.text)
+        except RefusedPathError as refused:
+            problems.append(place.problem(refused.message, refused.hint))
+    if "predictions" not in sources:
+        return None, problems
+    attributes = data.get("attributes")
+    words = {key: place.text for key in ("missing", "extra") if (place := data.get(key))}
+    built = Data(
+        sources["predictions"],
+        references=sources.get("references"),
+        attributes=tuple(item.text for item in attributes.values()) if attributes else (),
+        images=images,
+        **words,  # type: ignore[arg-type]  # the schema leaves only the literals
+    )
+    return built, problems
+
+
+def _build_source(place: Place, role: Any, surroundings: Surroundings, problems: list[Problem]) -> Source:
+    kind: Role = role
+    given = place.get("path") if place.is_mapping else place
+    paths: tuple[Path, ...] = ()
+    if given:
+        try:
+            paths = surroundings.find(given.text)
+        except RefusedPathError as refused:
+            problems.append(given.problem(refused.message, refused.hint))
+    fields = place.get("fields")
+    boxes = place.get("boxes")
+    words = {key: word.text for key in ("format", "replies") if (word := place.get(key))}
+    return Source(
+        kind,
+        surroundings.shown(given.text) if given else "",
+        paths,
+        surroundings.roots,
+        fields={key: _names(names) for key, names in fields.items()} if fields else {},
+        boxes=_build_convention(boxes) if boxes else None,
+        **words,  # type: ignore[arg-type]  # the schema leaves only the literals
+    )
+
+
+def _names(place: Place) -> str | tuple[str, ...]:
+    return tuple(item.text for item in place.values()) if place.is_list else place.text
+
+
+def _build_convention(place: Place) -> Convention | None:
+    if not place.is_mapping:
+        return PRESETS[place.text]
+    order, space, size = place.get("order"), place.get("space"), place.get("size")
+    if not order or not space:
+        return None
+    sides = [number(item) for item in size.values()] if size else []
+    return Convention(
+        order.value,
+        space.value if space.value == "pixels" else _SPACES.get(space.text) or number(space),
+        size=(sides[0], sides[1]) if len(sides) == 2 else None,
+    )
+
+
+def build_intervals(place: Place | None) -> Intervals:
+    """Section ``intervals``."""
+    if place is None:
+        return Intervals()
+    words: dict[str, Any] = {key: int(found.value) for key in ("draws", "seed") if (found := place.get(key))}
+    if level := place.get("level"):
+        words["level"] = number(level)
+    if cluster := place.get("cluster"):
+        words["cluster"] = cluster.text
+    return Intervals(**words)
+
+
+def build_configurations(metrics: Place | None) -> Iterator[Configuration]:
+    """Section ``metrics``."""
+    if metrics is None:
+        return
+    for name, place in metrics.items():
+        pieces = dict(place.items())
+        family = pieces.get("metric")
+        yield Configuration(
+            name,
+            family.text if family else name,
+            {key: piece.value for key, piece in pieces.items() if key != "metric"},
+            {"": metrics.key_position(name), **{key: piece.position for key, piece in pieces.items()}},
+        )
+
+
+def build_threshold(score: str, key: Position, options: Mapping[str, Place]) -> Threshold:
+    """One threshold from its options, the file's defaults merged in."""
+    words: dict[str, Any] = {}
+    for option, place in options.items():
+        match option:
+            case "min" | "max" | "confidence":
+                words[option] = number(place)
+            case "min_samples":
+                words[option] = int(place.value)
+            case "where":
+                words[option] = {key: tuple(item.text for item in found.values()) for key, found in place.items()}
+            case "tags":
+                words[option] = tuple(item.text for item in place.values())
+            case "waiver":
+                words[option] = _build_waiver(place)
+            case _:
+                words[option] = place.text
+    return Threshold(score, {"": key, **dict(_positions(options))}, **words)
+
+
+def _build_waiver(place: Place) -> Waiver | None:
+    until, owner, reason, floor = (place.get(key) for key in ("until", "owner", "reason", "floor"))
+    if not until or not owner or not reason:
+        return None
+    return Waiver(
+        datetime.date.fromisoformat(until.text), owner.text, reason.text, floor=number(floor) if floor else None
+    )
+
+
+def _positions(options: Mapping[str, Place]) -> Iterator[tuple[str, Position]]:
+    for option, place in options.items():
+        yield option, place.position
+        if option in ("where", "waiver"):
+            for key, found in place.items():
+                yield f"{option}.{key}", found.position
+
+
+def gate_positions(root: Place) -> Iterator[tuple[str, Position]]:
+    """Places of the top-level values, and of what is in ``data`` and ``intervals``, by dotted name."""
+    for key, place in root.items():
+        yield key, place.position
+        if key in ("data", "intervals") and place.is_mapping:
+            for inner, found in place.items():
+                yield f"{key}.{inner}", found.position
+                if found.is_mapping:
+                    for innermost, leaf in found.items():
+                        yield f"{key}.{inner}.{innermost}", leaf.position

@@ -1,0 +1,316 @@
+"""The JSON Schema of the gate language, as editors and `checks` use it: structure only, no metric.
+
+Every property carries a ``description``, which editors show. ``errorMessage`` is the sentence that says what is
+expected; VS Code and yaml-language-server show it in place of their own, and so do we.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from pytest_vigate.data.coordinates import PRESETS
+
+Schema = dict[str, Any]
+
+#: Most draws of the bootstrap; more only costs time.
+MAX_DRAWS: Final = 100_000
+
+#: Keys that people may expect, by the section that would hold them, and why they are refused.
+RESERVED: Final[Mapping[tuple[str, str], str]] = {
+    ("data", "baseline"): "is kept for baselines, which this release does not know yet",
+    ("data", "train"): "is not supported yet: this release judges one set of predictions",
+    ("data", "training"): "is not supported yet: this release reads no training logs",
+    ("data", "reported"): "is not supported yet: this release judges only scores that it computed",
+    **{
+        (section, word): "is kept for baselines, which this release does not know yet"
+        for section in ("thresholds", "defaults")
+        for word in ("max_drop", "max_relative_drop", "min_gain")
+    },
+}
+
+
+class ScoreDescription(NamedTuple):
+    """A score as editors show it."""
+
+    name: str
+    doc: str
+    low: float
+    high: float
+    direction: str | None
+    """``higher`` or ``lower`` is better; None if neither."""
+    bands: str
+    """As prose; empty if there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyDescription:
+    """A metric family as editors show it; gates knows no metric itself."""
+
+    name: str
+    doc: str
+    parameters: Mapping[str, Schema]
+    """JSON Schema by parameter."""
+    scores: tuple[ScoreDescription, ...]
+
+
+def language() -> Schema:
+    """The schema of the language, draft 2020-12."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "pytest-vigate gate file, version 1",
+        **_mapping(
+            "What a model's outputs must reach before it may be deployed.",
+            {
+                "vigate": {
+                    "const": 1,
+                    "description": "The version of the language.",
+                    "errorMessage": "this release reads version 1, written as 'vigate: 1'",
+                },
+                "name": _text("Name of the gate in reports; the file's stem by default."),
+                "description": _text("What the gate is for, shown in reports."),
+                "model": _free("What is judged; copied into every report.", "name, version or the like"),
+                "data": _data(),
+                "metrics": _metrics(),
+                "intervals": _intervals(),
+                "defaults": _mapping("Threshold options for the whole file.", _options()),
+                "thresholds": _thresholds(),
+            },
+            required=("vigate", "data", "thresholds"),
+        ),
+        "$defs": {"threshold": _threshold()},
+    }
+
+
+def with_families(families: Iterable[FamilyDescription]) -> Schema:
+    """The same, with the scores and parameters of these families for completion; other names stay allowed."""
+    schema = language()
+    scores = schema["properties"]["thresholds"]["properties"]
+    metrics = schema["properties"]["metrics"]["properties"]
+    for family in families:
+        for name, doc, low, high, direction, bands in family.scores:
+            better = f"{direction} is better" if direction else "neither way is better"
+            about = f"{doc.rstrip('.')}. In [{low:g}, {high:g}], {better}." + (f" {bands}" if bands else "")
+            scores[f"{family.name}.{name}"] = {**_one_or_several(), "description": about}
+        metrics[family.name] = _mapping(
+            family.doc, {"metric": _text("Family that is configured."), **family.parameters}
+        )
+    return schema
+
+
+def _expected(kind: str | list[str], description: str, expected: str, **more: Any) -> Schema:
+    return {"type": kind, "description": description, "errorMessage": f"expected {expected}", **more}
+
+
+def _text(description: str, expected: str = "text", **more: Any) -> Schema:
+    return _expected("string", description, expected, **{"pattern": r"\S", **more})
+
+
+def _number(description: str, **more: Any) -> Schema:
+    pattern = r"^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)%$(?!\n)"
+    return _expected(["number", "string"], description, "a number such as 0.75 or 95%", pattern=pattern, **more)
+
+
+def _choice(description: str, *words: str, **more: Any) -> Schema:
+    listed = ", ".join(words[:-1]) + f" or {words[-1]}"
+    return _expected("string", description, listed, enum=list(words), **more)
+
+
+def _texts(description: str, expected: str, item: str) -> Schema:
+    return _expected("array", description, expected, items=_text("One of them.", item), minItems=1)
+
+
+def _either(description: str, expected: str, *branches: Schema) -> Schema:
+    return {"description": description, "errorMessage": f"expected {expected}", "anyOf": list(branches)}
+
+
+def _mapping(description: str, properties: Mapping[str, Schema], *, required: tuple[str, ...] = ()) -> Schema:
+    more: Schema = {"required": list(required)} if required else {}
+    expected = "a mapping with " + ", ".join(required or list(properties)[:3])
+    return _expected("object", description, expected, properties=dict(properties), additionalProperties=False, **more)
+
+
+def _free(description: str, example: str) -> Schema:
+    return _expected("object", description, f"a mapping such as {example}")
+
+
+def _data() -> Schema:
+    return _mapping(
+        "Which files are judged.",
+        {
+            "predictions": _source("What the model said."),
+            "references": _source("What is true; left out where one file carries both or nothing is needed."),
+            "attributes": _texts(
+                "Fields of the records that 'where' and 'per' may name.",
+                "a list such as [lighting, camera]",
+                "the name of a field",
+            ),
+            "missing": _choice(
+                "References without a prediction: count as wrong, or an error.", "count", "error", default="count"
+            ),
+            "extra": _choice("Predictions without a reference.", "error", "ignore", default="error"),
+            "images": _text("Folder of the pictures, for reports.", "the path of a folder"),
+        },
+        required=("predictions",),
+    )
+
+
+def _source(description: str) -> Schema:
+    path = _text("Path relative to the gate file; may be a glob.", "a path such as predictions.jsonl")
+    box = _mapping(
+        "The convention in full.",
+        {
+            "order": _choice("What the four numbers are.", "xyxy", "xywh", "yxyx", "cxcywh"),
+            "space": _either(
+                "What they count: pixels, or the number that the full width and height stand for.",
+                "pixels, unit, percent or a number such as 1000",
+                _choice("By name.", "pixels", "unit", "percent"),
+                _expected("number", "The full width and height.", "a number above 0", exclusiveMinimum=0),
+            ),
+            "size": _expected(
+                "array",
+                "Width and height of the picture that the numbers refer to; the original one by default.",
+                "width and height such as [640, 480]",
+                items=_expected("number", "Pixels.", "a number above 0", exclusiveMinimum=0),
+                minItems=2,
+                maxItems=2,
+            ),
+        },
+        required=("order", "space"),
+    )
+    whole = _mapping(
+        "Where the files are and how to read them.",
+        {
+            "path": path,
+            "format": _text("Format of the files; left out where it is beyond doubt.", "the name of a format"),
+            "fields": _expected(
+                "object",
+                "Record fields under our names: {id: image, text: answer}.",
+                "a mapping such as {id: image, text: answer}",
+                minProperties=1,
+                additionalProperties=_either(
+                    "Name of the field, or of several that make up one.",
+                    "a field such as image, or a list such as [image, prompt]",
+                    _text("Name of the field.", "the name of a field"),
+                    _texts("Names of the fields.", "a list such as [image, prompt]", "the name of a field"),
+                ),
+            ),
+            "boxes": _either(
+                "Coordinate convention of the boxes.",
+                f"{', '.join(sorted(PRESETS))}, or a mapping such as {{order: xyxy, space: pixels}}",
+                _choice("A preset.", *sorted(PRESETS)),
+                box,
+            ),
+            "replies": _choice(
+                "How an answer is found in raw text.",
+                "strict",
+                "fenced",
+                "answer-tag",
+                "first-json",
+                default="strict",
+            ),
+        },
+        required=("path",),
+    )
+    return _either(description, "a path, or a mapping such as {path: predictions.jsonl, format: vi}", path, whole)
+
+
+def _metrics() -> Schema:
+    named = _free("Parameters of the family, or of a further configuration of it.", "{metric: bbox, iou: 0.75}")
+    named["properties"] = {"metric": _text("Family that is configured; by default the key.", "the name of a family")}
+    schema = _free("Parameters by family, or by a name of your own.", "bbox: {iou: 0.75}")
+    return {**schema, "properties": {}, "additionalProperties": named}
+
+
+def _intervals() -> Schema:
+    draws = f"a whole number from 0 to {MAX_DRAWS}"
+    return _mapping(
+        "How uncertainty is measured.",
+        {
+            "draws": _expected(
+                "integer",
+                "Bootstrap draws; 0 switches intervals off.",
+                draws,
+                minimum=0,
+                maximum=MAX_DRAWS,
+                default=1000,
+            ),
+            "level": _number("Two-sided level of the reported interval.", default=0.95),
+            "cluster": _text("Attribute whose values are drawn together.", "the name of an attribute"),
+            "seed": _expected("integer", "Seed of the draws.", "a whole number from 0", minimum=0, default=0),
+        },
+    )
+
+
+def _thresholds() -> Schema:
+    return _expected(
+        "object",
+        "Bounds by score, named family.score.",
+        "at least one threshold such as 'bbox.f1: {min: 0.75}'",
+        minProperties=1,
+        properties={},
+        additionalProperties={**_one_or_several(), "description": "Bounds on one score."},
+    )
+
+
+def _one_or_several() -> Schema:
+    one: Schema = {"$ref": "#/$defs/threshold"}
+    several = _expected(
+        "array", "Several thresholds on one score.", "a list such as [{min: 0.75}]", items=one, minItems=1
+    )
+    return {"errorMessage": "expected a threshold such as {min: 0.75}, or a list of them", "anyOf": [one, several]}
+
+
+def _threshold() -> Schema:
+    bounds = {
+        "min": _number("The score must be at least this."),
+        "max": _number("The score must be at most this."),
+    }
+    name = {"id": _text("Distinguishes thresholds that would get the same test id.")}
+    schema = _mapping("A bound and its options.", {**bounds, **_options(), **name})
+    return {**schema, "errorMessage": "expected a threshold such as {min: 0.75}"}
+
+
+def _options() -> dict[str, Schema]:
+    scalar = _expected(["string", "number", "boolean"], "A value.", "a value such as night")
+    several = _expected("array", "Any of these values.", "a list such as [night, dusk]", items=scalar, minItems=1)
+    waiver = _mapping(
+        "Somebody answers for a failure until a date.",
+        {
+            "until": _text(
+                "Last day on which it holds, UTC.",
+                "a date such as 2027-01-31",
+                pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$(?!\n)",
+                format="date",
+            ),
+            "owner": _text("Who answers for it."),
+            "reason": _text("Why, and until what is done."),
+            "floor": _number("Beyond this the failure is not waived."),
+        },
+        required=("until", "owner", "reason"),
+    )
+    return {
+        "confidence": _number("Decide on the one-sided confidence bound of this level instead of the point."),
+        "min_samples": _expected(
+            "integer", "Fewer samples than this are inconclusive.", "a whole number from 1", minimum=1, default=1
+        ),
+        "where": _expected(
+            "object",
+            "Only samples with these attribute values.",
+            "at least one attribute such as {lighting: night}",
+            minProperties=1,
+            additionalProperties=_either("The value, or a list.", "a value or a list of values", scalar, several),
+        ),
+        "per": _text("Split by this attribute; every group must meet the bound.", "the name of an attribute"),
+        "small_groups": _choice("What groups below min_samples do.", "inconclusive", "ignore", default="inconclusive"),
+        "severity": _choice("Whether missing the bound fails the run.", "block", "warn", default="block"),
+        "waiver": waiver,
+        "note": _text("Prose for reviewers, shown in reports."),
+        "tags": _expected(
+            "array",
+            "Words that become pytest markers.",
+            "a list of words such as [nightly]",
+            items=_text("A word.", "a word such as nightly", pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$(?!\n)"),
+        ),
+    }

@@ -1,0 +1,35 @@
+"""Run all benchmarks, or those named: ``python -m tests.benchmarks [coco|gates|startup|bootstrap] …``."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.benchmarks import bootstrap, coco, gates, startup
+
+BENCHMARKS: Mapping[str, Callable[[Path], None]] = {
+    "startup": startup.run,
+    "bootstrap": bootstrap.run,
+    "gates": gates.run,
+    "coco": coco.run,
+}
+
+
+def main() -> int:
+    """Run them in a temporary folder."""
+    names = sys.argv[1:] or list(BENCHMARKS)
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"unknown benchmark {unknown[0]!r}; known: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 4
+    for name in names:
+        print(f"== {name}", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            BENCHMARKS[name](Path(folder))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

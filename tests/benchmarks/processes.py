@@ -1,0 +1,53 @@
+"""Whole processes, timed from outside: what a CI job pays."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Medians over the runs of one command."""
+
+    seconds: float
+    megabytes: float
+    """Peak resident memory of the process."""
+
+
+def alternate(commands: Sequence[Sequence[str]], *, runs: int, folder: Path) -> list[Cost]:
+    """Run commands in turn, A B A B …, so that a machine that drifts drifts for all of them.
+
+    Raises:
+        RuntimeError: If a command fails: a fast failure is no speed.
+    """
+    found: list[list[tuple[float, float]]] = [[] for _ in commands]
+    for _ in range(runs):
+        for command, costs in zip(commands, found, strict=True):
+            costs.append(_once(command, folder))
+    return [Cost(*(statistics.median(column) for column in zip(*costs, strict=True))) for costs in found]
+
+
+def _once(command: Sequence[str], folder: Path) -> tuple[float, float]:
+    start = time.perf_counter()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"exit code {process.returncode}: {' '.join(command)}")
+    return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def compare(ours: Cost, theirs: Cost, peer: str) -> str:
+    """One line: both costs and how many times faster we are."""
+    return (
+        f"{ours.seconds:.2f} s and {ours.megabytes:.0f} MB, {peer} {theirs.seconds:.2f} s and "
+        f"{theirs.megabytes:.0f} MB: {theirs.seconds / ours.seconds:.1f} times as fast"
+    )

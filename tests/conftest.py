@@ -1,0 +1,83 @@
+"""Fixtures for runs of the plugin inside a run of pytest."""
+
+from __future__ import annotations
+
+import json
+import os
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Imported before pytester takes its snapshot of modules: numpy cannot be loaded twice in one process.
+import scipy.optimize
+import scipy.special
+
+import pytest_vigate.nodes
+from worlds import write_world
+
+pytest_plugins = ["pytester"]
+
+__all__ = ["pytest_vigate", "scipy"]
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The published data sets beside the project; a newcomer's tests skip without them, CI's do not."""
+    if not SHARED_DATA.is_dir():
+        reason = f"published data sets are not at {SHARED_DATA}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return SHARED_DATA
+
+
+@pytest.fixture
+def world(pytester: pytest.Pytester) -> Path:
+    """A folder with predictions and references: six dents found, two missed; F1 = precision = recall = 0.75."""
+    write_world(pytester.path)
+    return pytester.path
+
+
+Run = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester) -> Run:
+    """Run pytest in the folder, warnings as errors."""
+
+    def start(*arguments: str | Path) -> pytest.RunResult:
+        return pytester.runpytest_inprocess("-W", "error", "-p", "no:randomly", *arguments)
+
+    return start
+
+
+@pytest.fixture
+def record(pytester: pytest.Pytester, run: Run) -> Callable[..., dict[str, Any]]:
+    """Run pytest and read the run record."""
+
+    def start(*arguments: str | Path) -> dict[str, Any]:
+        run("--vigate-json=vigate.json", *arguments)
+        found: dict[str, Any] = json.loads((pytester.path / "vigate.json").read_text(encoding="utf-8"))
+        return found
+
+    return start
+
+
+def verdicts(record: dict[str, Any]) -> dict[str, str]:
+    """Verdict word by node id."""
+    return {item["id"]: item["verdict"] for gate in record["gates"] for item in gate["verdicts"]}
+
+
+def cases(path: Path) -> dict[str, ElementTree.Element]:
+    """Test cases of a JUnit file by name."""
+    return {str(case.get("name")): case for case in ElementTree.parse(path).getroot().iter("testcase")}
+
+
+def properties(case: ElementTree.Element) -> dict[str, str]:
+    """Properties of a test case."""
+    return {str(item.get("name")): str(item.get("value")) for item in case.iter("property")}

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.world import message
+from pytest_vigate.data.coordinates import PRESETS, Convention, Float, Order, place
+
+UNKNOWN = np.array([[np.nan, np.nan]])
+VGA = np.array([[640.0, 480.0]])
+
+
+def placed(box: list[float], convention: Convention, sizes: Float = VGA) -> list[float]:
+    return [float(number) for number in place(np.array([box]), np.array([0]), sizes, convention)[0]]
+
+
+def refused(boxes: list[list[float]], convention: Convention, sizes: Float = VGA) -> str:
+    sample = np.zeros(len(boxes), dtype=np.int64)
+    return message(lambda: place(np.array(boxes), sample, sizes, convention, where=lambda j: f"p.jsonl:{j + 1}"))
+
+
+@pytest.mark.parametrize(
+    ("order", "box"),
+    [
+        ("xyxy", [10, 20, 40, 60]),
+        ("yxyx", [20, 10, 60, 40]),
+        ("xywh", [10, 20, 30, 40]),
+        ("cxcywh", [25, 40, 30, 40]),
+    ],
+)
+def test_every_order_gives_corners(order: Order, box: list[float]) -> None:
+    assert placed(box, Convention(order, "pixels")) == [10, 20, 40, 60]
+
+
+def test_vi_numbers_are_parts_of_1024() -> None:
+    # 512 of 1024 is half: 320 of 640, 240 of 480
+    assert placed([0, 0, 512, 512], PRESETS["vi"]) == [0, 0, 320, 240]
+
+
+def test_pixels_of_a_resized_input_become_pixels_of_the_original() -> None:
+    assert placed([32, 24, 160, 120], Convention("xyxy", "pixels", size=(320, 240))) == [64, 48, 320, 240]
+
+
+def test_declared_frame_stays_where_the_original_is_unknown() -> None:
+    assert placed([32, 24, 160, 120], Convention("xyxy", "pixels", size=(320, 240)), UNKNOWN) == [32, 24, 160, 120]
+    assert placed([0, 0, 512, 1024], Convention("xyxy", 1024, size=(320, 240)), UNKNOWN) == [0, 0, 160, 240]
+
+
+def test_relative_box_without_a_frame_stays_in_the_unit_square() -> None:
+    assert placed([256, 0, 512, 1024], PRESETS["vi"], UNKNOWN) == [0.25, 0, 0.5, 1]
+
+
+def test_size_of_the_original_wins_over_the_declared_one_for_relative_boxes() -> None:
+    assert placed([0, 0, 0.5, 0.5], Convention("xyxy", 1, size=(100, 100))) == [0, 0, 320, 240]
+
+
+def test_inverted_boxes_stay_inverted() -> None:
+    assert placed([40, 60, 10, 20], Convention("xyxy", "pixels")) == [40, 60, 10, 20]
+
+
+def test_no_boxes_are_placed_as_no_boxes() -> None:
+    none = np.empty((0, 4))
+    assert place(none, np.empty(0, dtype=np.int64), VGA, PRESETS["vi"]).shape == (0, 4)
+
+
+def test_rounding_of_a_written_number_is_not_outside() -> None:
+    assert placed([0, 0, 1.0000005, 1], Convention("xyxy", 1))[2] == pytest.approx(640, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("space", "box", "expected"),
+    [
+        (
+            1.0,
+            [0, 120, 1010, 300],
+            "p.jsonl:1: 120 lies outside [0, 1], the range of boxes: {order: xyxy, space: unit}; "
+            "these look like 0–1024 integers: boxes: vi",
+        ),
+        (
+            1.0,
+            [0, 120, 998, 300],
+            "p.jsonl:1: 120 lies outside [0, 1], the range of boxes: {order: xyxy, space: unit}; "
+            "these look like 0–1000 integers: boxes: {order: xyxy, space: 1000}",
+        ),
+        (
+            1.0,
+            [0, 120, 1001, 300],
+            "p.jsonl:1: 120 lies outside [0, 1], the range of boxes: {order: xyxy, space: unit}; "
+            "these look like 0–1024 integers: boxes: vi",
+        ),
+        (
+            1.0,
+            [0, 12.5, 99, 30],
+            "p.jsonl:1: 12.5 lies outside [0, 1], the range of boxes: {order: xyxy, space: unit}; "
+            "these look like percent: boxes: {order: xyxy, space: percent}",
+        ),
+        (
+            1000.0,
+            [0, 120, 1280, 300],
+            "p.jsonl:1: 1280 lies outside [0, 1000], the range of boxes: {order: xyxy, space: 1000}; "
+            "these look like pixels: boxes: {order: xyxy, space: pixels}",
+        ),
+        (
+            100.0,
+            [-3, 10, 20, 30],
+            "p.jsonl:1: -3 lies outside [0, 100], the range of boxes: {order: xyxy, space: percent}; "
+            "these look like pixels: boxes: {order: xyxy, space: pixels}",
+        ),
+    ],
+)
+def test_number_outside_its_space_names_the_likely_one(space: float, box: list[float], expected: str) -> None:
+    assert refused([box], Convention("xyxy", space)) == expected
+
+
+def test_number_outside_a_preset_names_the_preset_and_counts_the_boxes() -> None:
+    assert refused([[0, 0, 9, 9], [0, 0, 1300, 9], [0, 0, 9, 1400]], PRESETS["vi"]) == (
+        "p.jsonl:2: 1300 lies outside [0, 1024], the range of boxes: vi; "
+        "these look like pixels: boxes: {order: xyxy, space: pixels} (2 boxes in all)"
+    )
+
+
+def test_relative_numbers_declared_as_pixels_are_refused() -> None:
+    assert refused([[0.1, 0.2, 0.5, 0.6]], PRESETS["coco"]) == (
+        "p.jsonl:1: no number of any box exceeds 1, but boxes: coco is declared; "
+        "these look like relative numbers: boxes: {order: xywh, space: unit}"
+    )
+
+
+def test_relative_numbers_declared_as_thousandths_are_refused() -> None:
+    assert refused([[0, 0, 1, 0.5]], PRESETS["vi"]) == (
+        "p.jsonl:1: no number of any box exceeds 1, but boxes: vi is declared; "
+        "these look like relative numbers: boxes: {order: xyxy, space: unit}"
+    )
+
+
+def test_whole_numbers_up_to_one_may_be_pixels() -> None:
+    assert placed([0, 0, 1, 1], Convention("xyxy", "pixels")) == [0, 0, 1, 1]
+
+
+def test_corners_may_stick_out_by_half_the_side() -> None:
+    assert placed([-320, -240, 960, 720], Convention("xyxy", "pixels")) == [-320, -240, 960, 720]
+
+
+def test_corner_far_outside_names_the_likely_space() -> None:
+    assert refused([[0, 0, 990, 300]], Convention("xyxy", "pixels")) == (
+        "p.jsonl:1: a corner at x = 990 lies far outside the picture of 640 × 480 pixels under "
+        "boxes: {order: xyxy, space: pixels}; these look like 0–1000 integers: boxes: {order: xyxy, space: 1000}"
+    )
+
+
+def test_corner_far_outside_that_looks_like_pixels_points_to_the_frame() -> None:
+    assert refused([[0, 0, 1800.5, 300]], Convention("xyxy", "pixels")) == (
+        "p.jsonl:1: a corner at x = 1800.5 lies far outside the picture of 640 × 480 pixels under "
+        "boxes: {order: xyxy, space: pixels}; these look like pixels of a picture of another size, "
+        "or of another order: boxes: {order: xyxy, space: pixels, size: [W, H]}"
+    )
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_number_that_is_not_finite_is_no_coordinate(number: float) -> None:
+    assert refused([[0, 0, 1, 1], [0, number, 1, 1]], PRESETS["vi"]) == (
+        f"p.jsonl:2: {number} is no coordinate; write finite numbers"
+    )
+
+
+def test_corners_that_overflow_are_refused() -> None:
+    assert refused([[1e308, 0, 1e308, 1]], Convention("xywh", "pixels"), UNKNOWN) == (
+        "p.jsonl:1: the box's corners are too large for a number; write pixels"
+    )
+
+
+def written(corners: Float, order: Order) -> Float:
+    """The inverse of what `place` reads."""
+    x1, y1, x2, y2 = corners.T
+    columns = {
+        "xyxy": (x1, y1, x2, y2),
+        "yxyx": (y1, x1, y2, x2),
+        "xywh": (x1, y1, x2 - x1, y2 - y1),
+        "cxcywh": ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1),
+    }
+    return np.stack(columns[order], axis=1)
+
+
+fractions = st.floats(0, 1)
+
+
+@given(
+    boxes=st.lists(st.tuples(fractions, fractions, fractions, fractions), min_size=1, max_size=5),
+    order=st.sampled_from(get_args(Order)),
+    space=st.sampled_from(["pixels", 1.0, 100.0, 999.0, 1000.0, 1024.0]),
+    size=st.tuples(st.integers(4, 9999), st.integers(4, 9999)),
+    frame=st.none() | st.tuples(st.integers(4, 9999), st.integers(4, 9999)),
+)
+def test_every_order_and_space_comes_back_to_the_same_pixels(
+    boxes: list[tuple[float, float, float, float]],
+    order: Order,
+    space: Literal["pixels"] | float,
+    size: tuple[float, float],
+    frame: tuple[float, float] | None,
+) -> None:
+    unit = np.array([(*np.minimum(box[:2], box[2:]), *np.maximum(box[:2], box[2:])) for box in boxes])
+    unit[0, 2:] = 1.0  # so that pixels never look like relative numbers
+    convention = Convention(order, space, frame)
+    extent = np.tile(frame or size, 2) if space == "pixels" else np.full(4, space)
+    numbers = written(unit * extent, order)
+    corners = place(numbers, np.zeros(len(unit), dtype=np.int64), np.array([size], dtype=np.float64), convention)
+    assert corners == pytest.approx(unit * np.tile(size, 2), abs=1e-6)

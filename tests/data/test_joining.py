@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from data.world import World, message
+from pytest_vigate.data.coordinates import Convention
+from pytest_vigate.data.dataset import Boxes, Dataset
+from pytest_vigate.data.joining import join
+
+PIXELS = Convention("xyxy", "pixels")
+UNIT = Convention("xyxy", 1.0)
+
+
+def record(identifier: int | str, *boxes: list[float], **more: object) -> dict[str, object]:
+    return {"id": identifier, "boxes": list(boxes), "labels": ["car"] * len(boxes), **more}
+
+
+def joined(
+    world: World,
+    predictions: list[dict[str, object]],
+    references: list[dict[str, object]],
+    *,
+    ours: Convention = PIXELS,
+    theirs: Convention = PIXELS,
+    **options: object,
+) -> Dataset:
+    world.write_lines("p.jsonl", *predictions)
+    world.write_lines("r.jsonl", *references)
+    left = world.predictions("p.jsonl", format="jsonl", boxes=ours)
+    right = world.references("r.jsonl", format="jsonl", boxes=theirs)
+    return join(left, right, **options)  # type: ignore[arg-type]  # the tests pass what the gate may say
+
+
+def test_ids_compare_as_text(world: World) -> None:
+    dataset = joined(world, [record("1", [0, 0, 4, 4])], [record(1, [0, 0, 4, 4])])
+    assert dataset.ids == ("1",)
+    assert dataset.predictions.present.tolist() == [True]
+
+
+def test_order_is_that_of_the_references(world: World) -> None:
+    dataset = joined(
+        world,
+        [record("b", [0, 0, 2, 2], [0, 0, 3, 3]), record("a", [0, 0, 4, 4], [0, 0, 1, 5])],
+        [record("a"), record("c"), record("b")],
+    )
+    assert dataset.ids == ("a", "c", "b")
+    assert dataset.predictions.present.tolist() == [True, False, True]
+    boxes = dataset.predictions.boxes
+    assert boxes.offsets.tolist() == [0, 2, 2, 4]
+    assert boxes.xyxy.tolist() == [[0, 0, 4, 4], [0, 0, 1, 5], [0, 0, 2, 2], [0, 0, 3, 3]]
+    assert boxes.sample.tolist() == [0, 0, 2, 2]
+
+
+def test_missing_prediction_is_absent_and_has_no_boxes(world: World) -> None:
+    dataset = joined(world, [record("a", raw_output="x")], [record("a"), record("b", [0, 0, 4, 4])])
+    assert dataset.predictions.present.tolist() == [True, False]
+    assert dataset.predictions.replies == ("x", None)
+    assert dataset.predictions.boxes.offsets.tolist() == [0, 0, 0]
+
+
+def test_missing_predictions_may_be_an_error(world: World) -> None:
+    references = [record(name) for name in "abcde"]
+    assert message(lambda: joined(world, [record("b")], references, missing="error")) == (
+        "r.jsonl:1: 4 references have no prediction: 'a', 'c', 'd' and 1 more; "
+        "add the predictions, or declare missing: count"
+    )
+
+
+def test_prediction_for_an_unknown_id(world: World) -> None:
+    assert message(lambda: joined(world, [record("a"), record("z")], [record("a")])) == (
+        "p.jsonl:2: 1 prediction has no reference: 'z'; add the references, or declare extra: ignore"
+    )
+
+
+def test_extra_predictions_may_be_ignored(world: World) -> None:
+    dataset = joined(
+        world, [record("z", [0, 0, 9, 9]), record("a", [0, 0, 4, 4])], [record("b"), record("a")], extra="ignore"
+    )
+    assert dataset.predictions.boxes.xyxy.tolist() == [[0, 0, 4, 4]]
+    assert dataset.predictions.boxes.offsets.tolist() == [0, 0, 1]
+
+
+def test_what_is_wrong_with_an_ignored_prediction_is_no_matter(world: World) -> None:
+    dataset = joined(
+        world, [record("a"), record("z", [0, 0, 1, 9])], [record("a")], theirs=UNIT, ours=UNIT, extra="ignore"
+    )
+    assert len(dataset.predictions.boxes.xyxy) == 0
+
+
+def test_no_id_in_common_shows_one_of_each_side(world: World) -> None:
+    assert message(lambda: joined(world, [record("a.jpg")], [record("a")])) == (
+        "p.jsonl: no id is on both sides: predictions have 'a.jpg', references 'a'; "
+        "declare which fields name a sample: fields: {id: …}"
+    )
+
+
+def test_sides_named_in_different_ways(world: World) -> None:
+    world.write_lines("p.jsonl", record(1))
+    world.write("labels/a.txt", "")
+    predictions, references = world.predictions("p.jsonl"), world.references("labels")
+    assert message(lambda: join(predictions, references)) == (
+        "p.jsonl: predictions are named by id, references by stem; declare which fields name a sample: fields: {id: …}"
+    )
+
+
+def test_duplicate_id_names_both_places(world: World) -> None:
+    assert message(lambda: joined(world, [record("a"), record("b"), record("a")], [record("a")])) == (
+        "p.jsonl:3: the id 'a' is already that of p.jsonl:1; if both are meant, "
+        "make the id of more fields: fields: {id: [image, prompt]}"
+    )
+    assert message(lambda: joined(world, [record("a")], [record("a"), record("a")])) == (
+        "r.jsonl:2: the id 'a' is already that of r.jsonl:1; if both are meant, "
+        "make the id of more fields: fields: {id: [image, prompt]}"
+    )
+
+
+def test_number_and_its_text_are_one_id(world: World) -> None:
+    assert message(lambda: joined(world, [record("1"), record(1)], [record(1)])) == (
+        "p.jsonl:2: the id '1' is already that of p.jsonl:1; if both are meant, "
+        "make the id of more fields: fields: {id: [image, prompt]}"
+    )
+
+
+def test_zero_references(world: World) -> None:
+    world.write_json("gt.json", {"images": [], "annotations": [], "categories": []})
+    world.write("dt.json", "[]")
+    assert message(lambda: join(world.predictions("dt.json"), world.references("gt.json"))) == (
+        "gt.json: zero samples: the references hold no record; an empty set proves nothing"
+    )
+    assert message(lambda: join(world.predictions("dt.json"), None)) == (
+        "dt.json: zero samples: the predictions hold no record; an empty set proves nothing"
+    )
+
+
+def test_attributes_come_from_references_else_predictions(world: World) -> None:
+    dataset = joined(
+        world,
+        [record("b", camera=1, light="x"), record("a", camera=2, light="x")],
+        [record("a", light="night"), record("b", light="day"), record("c", light="day")],
+        attributes=("light", "camera"),
+    )
+    assert dataset.attributes == {"light": ("night", "day", "day"), "camera": ("2", "1", None)}
+
+
+def test_attribute_that_no_record_has(world: World) -> None:
+    assert message(lambda: joined(world, [record("a")], [record("a", lighting="night")], attributes=("lihgting",))) == (
+        "r.jsonl: attributes: no record has the field 'lihgting'; did you mean 'lighting'?"
+    )
+    assert message(lambda: joined(world, [record("a")], [record("a")], attributes=("weather",))) == (
+        "r.jsonl: attributes: no record has the field 'weather'; their fields are id, boxes, labels"
+    )
+
+
+def test_predictions_alone_are_the_samples(world: World) -> None:
+    world.write_lines("p.jsonl", record("b", [0, 0, 4, 4], light="day"), record("a"))
+    dataset = join(world.predictions("p.jsonl", boxes=PIXELS), None, attributes=("light",))
+    assert dataset.ids == ("b", "a")
+    assert dataset.attributes == {"light": ("day", None)}
+    assert dataset.predictions.boxes.offsets.tolist() == [0, 1, 1]
+    assert dataset.references.present.tolist() == [False, False]
+    assert dataset.references.parts == frozenset()
+
+
+def test_boxes_are_made_once_and_only_when_asked(world: World) -> None:
+    dataset = joined(world, [record("a", [0, 0, 4, 4])], [record("a", [0, 0, 4, 4])])
+    assert dataset.predictions.boxes is dataset.predictions.boxes
+    broken = joined(world, [record("a", [0, 0, "4", 4])], [record("a", [0, 0, 4, 4])])  # type: ignore[list-item]
+    assert message(lambda: broken.references.boxes) == "p.jsonl:1: $.boxes[0][2]: expected float, got str"
+
+
+def test_side_without_boxes_or_replies_says_so(world: World) -> None:
+    world.write_lines("p.jsonl", {"id": 1})
+    side = join(world.predictions("p.jsonl", format="jsonl"), None).predictions
+    assert message(lambda: side.boxes) == (
+        "p.jsonl: these records carry no boxes; name the field that holds them under 'fields'"
+    )
+    assert message(lambda: side.answers) == (
+        "p.jsonl: these records carry no replies; name the field that holds them under 'fields'"
+    )
+
+
+@pytest.mark.parametrize("box", [[4, 0, 2, 4], [2, 0, 2, 4], [0, 4, 4, 4]])
+@pytest.mark.parametrize("crowd", [False, True])
+def test_reference_box_without_area(world: World, box: list[float], crowd: bool) -> None:
+    references: list[dict[str, object]] = [{"id": "a", "boxes": [{"box": [0, 0, 9, 9]}, {"box": box, "crowd": crowd}]}]
+    dataset = joined(world, [record("a")], references)
+    numbers = ", ".join(map(str, box))
+    assert message(lambda: dataset.references.boxes) == (
+        f"r.jsonl:1: the reference box [{numbers}] has no area under "
+        "boxes: {order: xyxy, space: pixels}; correct it or drop it"
+    )
+
+
+def test_predicted_boxes_without_area_stay_as_they_are(world: World) -> None:
+    boxes = joined(world, [record("a", [4, 0, 2, 4], [2, 2, 2, 2])], [record("a")]).predictions.boxes
+    assert boxes.xyxy.tolist() == [[4, 0, 2, 4], [2, 2, 2, 2]]
+    assert boxes.area.tolist() == [0, 0]
+
+
+def test_relative_boxes_of_both_sides_need_no_size(world: World) -> None:
+    dataset = joined(
+        world,
+        [record("a", [0, 0, 512, 512])],
+        [record("a", [0, 0, 0.5, 0.5])],
+        ours=Convention("xyxy", 1024),
+        theirs=UNIT,
+    )
+    assert dataset.predictions.boxes.xyxy.tolist() == dataset.references.boxes.xyxy.tolist() == [[0, 0, 0.5, 0.5]]
+    assert np.isnan(dataset.references.boxes.area).all()
+
+
+def test_image_size_missing_where_it_is_needed(world: World) -> None:
+    dataset = joined(world, [record("a", [0, 0, 0.5, 0.5])], [record("a", [0, 0, 320, 240])], ours=UNIT)
+    assert message(lambda: dataset.predictions.boxes) == (
+        "p.jsonl:1: image size missing: these boxes are relative (boxes: {order: xyxy, space: unit}), those of r.jsonl "
+        "are pixels of the original; give the records width and height, or declare boxes: {size: [W, H]}"
+    )
+
+
+def test_size_of_a_resized_input_does_not_stand_for_the_original(world: World) -> None:
+    resized = Convention("xyxy", "pixels", size=(320, 240))
+    dataset = joined(world, [record("a", [0, 0, 160, 120])], [record("a", [0, 0, 320, 240])], ours=resized)
+    assert message(lambda: dataset.predictions.boxes) == (
+        "p.jsonl:1: image size missing: these boxes are pixels of another frame "
+        "(boxes: {order: xyxy, space: pixels, size: [320, 240]}), those of r.jsonl are pixels of the original; "
+        "give the records width and height"
+    )
+
+
+def test_declared_size_places_relative_boxes(world: World) -> None:
+    declared = Convention("xyxy", 1.0, size=(640, 480))
+    dataset = joined(world, [record("a", [0, 0, 0.5, 0.5])], [record("a", [0, 0, 320, 240])], ours=declared)
+    assert dataset.predictions.boxes.xyxy.tolist() == [[0, 0, 320, 240]]
+    assert dataset.predictions.boxes.area.tolist() == [320 * 240]
+
+
+def test_two_declared_frames_become_one(world: World) -> None:
+    small, large = Convention("xyxy", "pixels", size=(320, 240)), Convention("xyxy", "pixels", size=(640, 480))
+    dataset = joined(world, [record("a", [0, 0, 160, 120])], [record("a", [0, 0, 320, 240])], ours=small, theirs=large)
+    assert dataset.predictions.boxes.xyxy.tolist() == dataset.references.boxes.xyxy.tolist()
+
+
+@pytest.mark.parametrize("stating", ["predictions", "references"])
+def test_size_that_one_side_states_serves_both(world: World, stating: str) -> None:
+    size = {"width": 640, "height": 480}
+    dataset = joined(
+        world,
+        [record("a", [0, 0, 0.5, 0.5], **(size if stating == "predictions" else {}))],
+        [record("a", [0, 0, 320, 240], **(size if stating == "references" else {}))],
+        ours=UNIT,
+    )
+    assert dataset.predictions.boxes.xyxy.tolist() == [[0, 0, 320, 240]]
+
+
+def test_different_sizes_on_both_sides(world: World) -> None:
+    dataset = joined(world, [record("a", width=640, height=480)], [record("b"), record("a", width=800, height=480)])
+    assert message(lambda: dataset.predictions.boxes) == (
+        "p.jsonl:1: the picture has 640 × 480 pixels here, but 800 × 480 at r.jsonl:2; "
+        "write the size of the original on both sides"
+    )
+
+
+@pytest.mark.parametrize("size", [{"width": 640}, {"width": 0, "height": 480}])
+def test_size_that_is_none(world: World, size: dict[str, object]) -> None:
+    dataset = joined(world, [record("a")], [record("a", **size)])
+    shown = f"{size['width']} × {size.get('height', 'nan')}"
+    assert message(lambda: dataset.predictions.boxes) == (
+        f"r.jsonl:1: {shown} is no size of a picture; write both width and height in pixels, or neither"
+    )
+
+
+def test_coordinate_outside_the_declared_space_names_the_record(world: World) -> None:
+    dataset = joined(
+        world, [record("b"), record("a", [0, 0, 512, 990])], [record("a"), record("b")], ours=UNIT, theirs=UNIT
+    )
+    assert message(lambda: dataset.predictions.boxes) == (
+        "p.jsonl:2: 512 lies outside [0, 1], the range of boxes: {order: xyxy, space: unit}; "
+        "these look like 0–1000 integers: boxes: {order: xyxy, space: 1000}"
+    )
+
+
+def test_phrases_on_one_side_are_phrases_on_both(world: World) -> None:
+    world.write_lines("p.jsonl", {"id": "a", "width": 10, "height": 10, "raw_output": "{}"})
+    world.write_lines("r.jsonl", record("a", [0, 0, 4, 4]))
+    dataset = join(world.predictions("p.jsonl"), world.references("r.jsonl", boxes=PIXELS))
+    assert dataset.references.boxes.phrases
+    assert dataset.predictions.boxes.phrases
+
+
+def as_boxes(boxes: Boxes) -> list[tuple[int, str, list[float], float]]:
+    names = [boxes.vocabulary[label] for label in boxes.label]
+    return list(zip(boxes.sample.tolist(), names, boxes.xyxy.tolist(), boxes.score.tolist(), strict=True))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(data=st.data())
+def test_joining_is_independent_of_the_order_of_predictions(world: World, data: st.DataObject) -> None:
+    labels = st.sampled_from(["car", "bus", "van"])
+    predictions = []
+    for name in range(data.draw(st.integers(1, 6))):
+        own = data.draw(st.lists(labels, max_size=4))
+        boxes = [[0, 0, 2 + j, 3 + name] for j in range(len(own))]
+        predictions.append({"id": name, "boxes": boxes, "labels": own, "scores": [0.5] * len(own)})
+    references = [record(one["id"], [0, 0, 5, 5]) for one in data.draw(st.permutations(predictions))]  # type: ignore[arg-type]
+    straight = joined(world, predictions, references)
+    shuffled = joined(world, data.draw(st.permutations(predictions)), references)
+    assert as_boxes(shuffled.predictions.boxes) == as_boxes(straight.predictions.boxes)
+    assert shuffled.ids == straight.ids

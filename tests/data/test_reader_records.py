@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from data.world import World, message
+from pytest_vigate.data.coordinates import Convention
+from pytest_vigate.data.dataset import Boxes
+from pytest_vigate.data.joining import join
+from pytest_vigate.data.tables import Table
+
+PIXELS = Convention("xyxy", "pixels")
+
+
+def boxes_of(table: Table) -> Boxes:
+    return join(table, None).predictions.boxes
+
+
+def test_lists_beside_each_other(world: World) -> None:
+    world.write_lines(
+        "p.jsonl",
+        {"id": 1, "boxes": [[0, 0, 4, 4], [1, 1, 2, 2]], "labels": ["car", 3], "scores": [0.5, None]},
+        {"id": 2, "boxes": []},
+        {"id": 3, "boxes": None},
+    )
+    boxes = boxes_of(world.predictions("p.jsonl", boxes=PIXELS))
+    assert boxes.offsets.tolist() == [0, 2, 2, 2]
+    assert [boxes.vocabulary[label] for label in boxes.label] == ["car", "3"]
+    assert boxes.score[0] == 0.5
+    assert np.isnan(boxes.score[1])
+    assert not boxes.phrases
+
+
+def test_list_of_objects_with_names_of_their_own(world: World) -> None:
+    objects = [{"bbox": [0, 0, 4, 4], "class": {"name": "car"}, "conf": 0.5, "crowd": 1}, {"bbox": None}]
+    world.write_lines("p.jsonl", {"meta": {"key": 7}, "out": {"objects": objects}})
+    fields = {"id": "meta.key", "boxes": "out.objects", "box": "bbox", "label": "class.name", "score": "conf"}
+    table = world.predictions("p.jsonl", format="jsonl", fields=fields, boxes=PIXELS)
+    assert table.keys == {"id": ("7",)}
+    boxes = boxes_of(table)
+    assert boxes.xyxy.tolist() == [[0, 0, 4, 4]]
+    assert boxes.vocabulary == ("car",)
+    assert boxes.score.tolist() == [0.5]
+    assert boxes.crowd.tolist() == [True]
+
+
+def test_single_box_a_record(world: World) -> None:
+    world.write_lines("p.jsonl", {"id": 1, "box": [0, 0, 4, 4], "label": "car"}, {"id": 2, "box": None})
+    boxes = boxes_of(world.predictions("p.jsonl", boxes=PIXELS))
+    assert boxes.offsets.tolist() == [0, 1, 1]
+    assert boxes.vocabulary == ("car",)
+
+
+def test_box_made_of_four_fields(world: World) -> None:
+    world.write_lines("p.jsonl", {"id": 1, "boxes": [{"x_min": 0, "y_min": 1, "x_max": 4, "y_max": 5}]})
+    fields = {"box": ("x_min", "y_min", "x_max", "y_max")}
+    boxes = boxes_of(world.predictions("p.jsonl", fields=fields, boxes=PIXELS))
+    assert boxes.xyxy.tolist() == [[0, 1, 4, 5]]
+
+
+def test_convention_has_to_be_declared(world: World) -> None:
+    world.write_lines("p.jsonl", {"id": 1, "boxes": [[0, 0, 4, 4]]})
+    world.write("p.csv", "id,xmin,ymin,xmax,ymax\n1,0,0,4,4\n")
+    assert message(lambda: boxes_of(world.predictions("p.jsonl"))) == (
+        "p.jsonl: records do not say what their box numbers mean; declare it as boxes: vi, "
+        "or boxes: {order: xyxy, space: pixels}"
+    )
+    assert message(lambda: boxes_of(world.predictions("p.csv"))) == (
+        "p.csv: columns do not say what their box numbers mean; declare it as boxes: {order: xyxy, space: pixels}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ({"boxes": [[0, 0, 4]]}, "p.jsonl:1: $.boxes[0]: expected array of length 4, got 3"),
+        ({"boxes": [[0, 0, 4, 4], {}]}, "p.jsonl:1: $.boxes[1]: expected array, got object"),
+        ({"boxes": "none"}, "p.jsonl:1: $.boxes: expected array, got str"),
+        ({"boxes": [[0, 0, 4, 4]], "labels": []}, "p.jsonl:1: $.labels: 0 entries for 1 boxes; write one a box"),
+        ({"boxes": [{"box": [0, 0, 4, "4"]}]}, "p.jsonl:1: $.boxes[0].box[3]: expected float, got str"),
+        ({"boxes": [{"bbox": 1}]}, "p.jsonl:1: the field $.boxes[0].box is missing; write null where there is no box"),
+        ({"boxes": [{"box": [0, 0, 4, 4], "score": "high"}]}, "p.jsonl:1: $.boxes[0].score: expected float, got str"),
+        (
+            {"boxes": [{"box": [0, 0, 4, 4], "label": ["car"]}]},
+            "p.jsonl:1: $.boxes[0].label: a list, where text or a number is due; name a field inside it, with a dot",
+        ),
+    ],
+)
+def test_wrong_type_inside_names_the_path(world: World, record: dict[str, object], expected: str) -> None:
+    world.write_lines("p.jsonl", {"id": 1, **record})
+    assert message(lambda: boxes_of(world.predictions("p.jsonl", boxes=PIXELS))) == expected
+
+
+def test_record_without_the_boxes_of_the_others(world: World) -> None:
+    world.write_lines("p.jsonl", {"id": 1, "boxes": []}, {"id": 2})
+    assert message(lambda: boxes_of(world.predictions("p.jsonl", boxes=PIXELS))) == (
+        "p.jsonl:2: the field 'boxes' is missing; write [] where there are no boxes"
+    )
+
+
+def test_wrong_size_names_the_path(world: World) -> None:
+    world.write_lines("p.jsonl", {"id": 1, "boxes": [], "size": {"w": "wide"}})
+    assert message(lambda: world.predictions("p.jsonl", fields={"width": "size.w"})) == (
+        "p.jsonl:1: $.size.w: expected float, got str"
+    )
+
+
+def test_record_without_an_id(world: World) -> None:
+    world.write_lines("p.jsonl", {"id": 1, "text": "a"}, {"key": 2, "text": "b"})
+    assert message(lambda: world.predictions("p.jsonl")) == (
+        "p.jsonl:2: the record has no id; name its field: fields: {id: …}, its fields are key, text"
+    )
+
+
+def test_broken_third_line(world: World) -> None:
+    world.write("p.jsonl", '{"id": 1, "text": ""}\n{"id": 2, "text": ""}\n{"id": 3, "text": NaN}\n')
+    assert message(lambda: world.predictions("p.jsonl")) == (
+        "p.jsonl:3:19: NaN is no JSON number; write null or leave the value out"
+    )
+
+
+def test_line_that_is_no_record(world: World) -> None:
+    world.write("p.jsonl", '{"id": 1, "text": ""}\n[1]\n')
+    assert message(lambda: world.predictions("p.jsonl")) == "p.jsonl:2: $: expected object, got array"
+
+
+@pytest.mark.parametrize("name", ["raw_output", "prediction", "text"])
+def test_usual_text_fields_of_predictions_are_replies(world: World, name: str) -> None:
+    world.write_lines("p.jsonl", {"id": 1, name: "two"}, {"id": 2, name: None}, {"id": 3})
+    assert world.predictions("p.jsonl", format="jsonl").replies == ("two", None, None)
+
+
+def test_declared_text_is_the_reply(world: World) -> None:
+    world.write_lines("r.jsonl", {"id": 1, "reference": "no", "answer": {"short": "two"}})
+    assert world.references("r.jsonl").replies == ("no",)
+    assert world.references("r.jsonl", fields={"text": "answer.short"}).replies == ("two",)
+
+
+def test_structured_prediction_is_no_reply(world: World) -> None:
+    world.write_lines("p.jsonl", {"id": 1, "prediction": {"answer": 2}, "boxes": []})
+    assert world.predictions("p.jsonl").replies is None
+
+
+def test_jsonl_offers_its_fields_as_attributes(world: World) -> None:
+    world.write_lines("r.jsonl", {"id": 1, "text": "", "n": 1, "f": 1.5, "b": False, "x": {"y": "z"}})
+    table = world.references("r.jsonl")
+    assert [table.attribute(name) for name in ("n", "f", "b", "x.y", "y")] == [
+        ("1",),
+        ("1.5",),
+        ("false",),
+        ("z",),
+        None,
+    ]
+
+
+CSV = """\
+\ufefffilename,xmin,ymin,xmax,ymax,class,score,light
+a.jpg,0,0,4,4,car,0.5,day
+b.jpg,,,,,,,
+a.jpg,1,1,2,3,bus,,day
+"""
+
+
+def test_rows_of_one_id_are_a_sample(world: World) -> None:
+    world.write("p.csv", CSV)
+    table = world.predictions("p.csv", boxes=PIXELS)
+    assert table.keys == {"image": ("a.jpg", "b.jpg"), "stem": ("a", "b")}
+    assert table.attribute("light") == ("day", None)
+    boxes = boxes_of(table)
+    assert boxes.offsets.tolist() == [0, 2, 2]
+    assert boxes.xyxy.tolist() == [[0, 0, 4, 4], [1, 1, 2, 3]]
+    assert boxes.vocabulary == ("car", "bus")
+    assert boxes.score[0] == 0.5
+    assert np.isnan(boxes.score[1])
+
+
+def test_columns_may_have_other_names(world: World) -> None:
+    world.write(
+        "p.csv", "file,q,x,y,width,height,what,W,H\na.jpg,1,10,20,30,40,car,640,480\na.jpg,2,1,2,3,4,bus,640,480\n"
+    )
+    table = world.predictions(
+        "p.csv",
+        fields={
+            "id": ("file", "q"),
+            "box": ("x", "y", "width", "height"),
+            "label": "what",
+            "width": "W",
+            "height": "H",
+        },
+        boxes=Convention("xywh", "pixels"),
+    )
+    assert table.keys["id"] == ("a.jpg | 1", "a.jpg | 2")
+    assert table.sizes.tolist() == [[640, 480], [640, 480]]
+    assert boxes_of(table).xyxy.tolist() == [[10, 20, 40, 60], [1, 2, 4, 6]]
+
+
+def test_columns_of_the_box_are_not_the_size_of_the_picture(world: World) -> None:
+    world.write("p.csv", "id,x,y,width,height\n1,10,20,30,40\n")
+    table = world.predictions("p.csv", fields={"box": ("x", "y", "width", "height")})
+    assert np.isnan(table.sizes).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("id,xmin,ymin,xmax,ymax\n1,0,0,4\n", "p.csv:2: 4 columns, where the header has 5; complete the row"),
+        ("id,xmin,ymin,xmax,ymax\n1,0,0,4,wide\n", "p.csv:2: ymax is 'wide', where a number is due; correct the row"),
+        ("id,xmin,ymin,xmax,ymax\n1,0,0,4,\n", "p.csv:2: ymax is '', where a number is due; correct the row"),
+        ("id,xmin,ymin,xmax,ymax\n1,0,0,4,4\n1,0,0,4,nan\n", "p.csv:3: nan is no coordinate; write finite numbers"),
+        ("id,xmin,ymin,xmax,y_max\n1,0,0,4,4\n", "p.csv: there is no column 'ymax'; did you mean 'y_max'?"),
+        (
+            "key,xmin,ymin,xmax,ymax\n1,0,0,4,4\n",
+            "p.csv: no column names the sample; declare fields: {id: …}, the columns are key, xmin, ymin, xmax, ymax",
+        ),
+        (
+            "id,xmin,ymin,xmax,ymax\n,0,0,4,4\n",
+            "p.csv:2: the column 'id' is empty, but the id is made of it; fill it in",
+        ),
+        ("id,xmin,ymin,xmax,ymax\n", "p.csv: the file has a header but no rows; zero samples prove nothing"),
+        (
+            'id,xmin,ymin,xmax,ymax\n1,"0"0,0,4,4\n',
+            "p.csv:2: this is not CSV: ',' expected after '\"'; quote the field",
+        ),
+    ],
+)
+def test_rows_that_cannot_be_read_are_named(world: World, text: str, expected: str) -> None:
+    world.write("p.csv", text)
+    assert message(lambda: boxes_of(world.predictions("p.csv", boxes=PIXELS))) == expected
+
+
+def test_numbers_beyond_floating_point_are_refused(world: World) -> None:
+    world.write("p.jsonl", json.dumps({"id": 1, "boxes": [[0, 0, 1, 0]]}).replace("1, 0]", "1e999, 0]"))
+    assert message(lambda: boxes_of(world.predictions("p.jsonl", format="jsonl", boxes=PIXELS))) == (
+        "p.jsonl:1: $[...][0][2]: number out of range"
+    )

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.world import real_data
+from pytest_vigate.data.replies import DEPTH, ParseFailure, ReplyRule, extract
+
+
+def test_strict_takes_the_reply_as_it_is() -> None:
+    assert extract(' ```json\n{"a": 1}\n``` ', "strict") == ' ```json\n{"a": 1}\n``` '
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '```json\n{"a": 1}\n```',
+        '```\n{"a": 1}\n```',
+        '\n```JSON \r\n{"a": 1}\r\n```\n',
+        '```{"a": 1}```',
+        '```json {"a": 1}```',
+    ],
+)
+def test_fence_comes_off_with_or_without_a_language(reply: str) -> None:
+    assert extract(reply, "fenced") == '{"a": 1}'
+
+
+def test_reply_without_a_fence_is_taken_as_it_is() -> None:
+    assert extract('{"a": "```"}', "fenced") == '{"a": "```"}'
+
+
+def test_prose_around_a_fence_is_not_taken_off_by_the_fenced_rule() -> None:
+    reply = 'Here:\n```json\n{"a": 1}\n```'
+    assert extract(reply, "fenced") == reply
+
+
+@pytest.mark.parametrize("reply", [' ```json\n{"a": 1}', " ```", " ````"])
+def test_fence_that_is_not_closed_is_a_failure(reply: str) -> None:
+    assert extract(reply, "fenced") == ParseFailure("the code fence is not closed", 1)
+
+
+def test_answer_tag_is_taken_and_thinking_is_not() -> None:
+    reply = "<think>maybe <answer>three</answer></think>So: <answer> two </answer>."
+    assert extract(reply, "answer-tag") == "two"
+
+
+def test_thinking_that_the_chat_template_began_is_removed() -> None:
+    assert extract("<answer>no</answer></think><answer>two</answer>", "answer-tag") == "two"
+
+
+def test_answer_before_thinking_is_kept() -> None:
+    assert extract("<answer>two</answer><think>sure?</think>", "answer-tag") == "two"
+
+
+@pytest.mark.parametrize(
+    ("reply", "failure"),
+    [
+        ("two", ParseFailure("there is no <answer> tag")),
+        ("So <answer>two", ParseFailure("the <answer> tag is not closed", 3)),
+        ("a<think>on and on", ParseFailure("the thinking never ends", 1)),
+    ],
+)
+def test_reply_without_a_whole_answer_says_why(reply: str, failure: ParseFailure) -> None:
+    assert extract(reply, "answer-tag") == failure
+
+
+@pytest.mark.parametrize(
+    ("reply", "document"),
+    [
+        ('Sure! {"a": [1, 2]} Anything else?', '{"a": [1, 2]}'),
+        ('<think>{"no": 0}</think>```json\n{"a": 1}\n```', '{"a": 1}'),
+        ('As in [1]:\n```json\n{"a": 1}\n```', '{"a": 1}'),
+        ('<answer>{"a": 1}</answer>', '{"a": 1}'),
+        ('{"text": "a } in \\" a string"}', '{"text": "a } in \\" a string"}'),
+        ('Boxes as [x1, y1, x2, y2]: [{"b": [1, 2, 3, 4]}]', '[{"b": [1, 2, 3, 4]}]'),
+        ('An open [ bracket, then {"a": null}', '{"a": null}'),
+        ("[]", "[]"),
+        (
+            '{"n": -1.5e+3, "t": true, "f": false, "u": "\\u00e9"}',
+            '{"n": -1.5e+3, "t": true, "f": false, "u": "\\u00e9"}',
+        ),
+    ],
+)
+def test_first_json_finds_the_document_in_the_prose(reply: str, document: str) -> None:
+    assert extract(reply, "first-json") == document
+
+
+@pytest.mark.parametrize(
+    ("reply", "failure"),
+    [
+        ("no boxes here", ParseFailure("there is no JSON document")),
+        ('ok {"a": [1, 2], "b"', ParseFailure("the JSON document is cut off", 3)),
+        ('{"a": "never closed', ParseFailure("the JSON document is cut off", 0)),
+        ("[{'a': [1, 2]}]", ParseFailure("the JSON is malformed", 2)),
+        ('{"a": [1, 2,]}', ParseFailure("the JSON is malformed", 12)),
+        ('{"a": NaN}', ParseFailure("the JSON is malformed", 6)),
+        ('{"a": 01}', ParseFailure("the JSON is malformed", 6)),
+        ('{"a": "line\nbreak"}', ParseFailure("the JSON is malformed in a string", 11)),
+        ("[" * (DEPTH + 1), ParseFailure(f"the JSON is nested deeper than {DEPTH} levels", DEPTH)),
+    ],
+)
+def test_reply_without_a_whole_document_says_why(reply: str, failure: ParseFailure) -> None:
+    assert extract(reply, "first-json") == failure
+
+
+def test_piece_of_a_broken_document_is_not_the_answer() -> None:
+    assert extract('{"a": [1, 2], b: {"c": 1}}', "first-json") == ParseFailure("the JSON is malformed", 14)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+documents = st.lists(values, max_size=3) | st.dictionaries(st.text(), values, max_size=3)
+prose = st.text(alphabet="ab ,.:!'\"\n", max_size=20)
+
+
+@given(before=prose, document=documents, after=prose, indent=st.none() | st.integers(0, 2), ascii_only=st.booleans())
+def test_any_document_is_found_in_any_prose(
+    before: str, document: object, after: str, indent: int | None, ascii_only: bool
+) -> None:
+    written = json.dumps(document, indent=indent, ensure_ascii=ascii_only).replace("```", "'''").replace("<", "(")
+    assert extract(before + written + after, "first-json") == written
+
+
+@given(
+    reply=st.text(alphabet='{}[]",:\\`<think>/answer 1e-.\n'),
+    rule=st.sampled_from(["fenced", "answer-tag", "first-json"]),
+)
+def test_what_first_json_finds_is_json_and_no_text_breaks_a_rule(reply: str, rule: ReplyRule) -> None:
+    found = extract(reply, rule)
+    if rule == "first-json" and isinstance(found, str):
+        json.loads(found)
+    if isinstance(found, ParseFailure) and found.position is not None:
+        assert 0 <= found.position <= len(reply)
+
+
+HOSTILE = [
+    "[",
+    "{",
+    "[x",
+    '{"a',
+    '{"a":[',
+    "{x}",
+    "<think>",
+    "</think>",
+    "<answer>",
+    "```",
+    '"',
+    "\\",
+    "]",
+    "[[]",
+    "[1,",
+    '{"',
+    "1",
+]
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+@pytest.mark.parametrize("rule", ["fenced", "answer-tag", "first-json"])
+def test_time_grows_no_faster_than_the_reply(unit: str, rule: ReplyRule) -> None:
+    def seconds(length: int) -> float:
+        reply = unit * (length // len(unit))
+        start = time.process_time()
+        extract(reply, rule)
+        return time.process_time() - start
+
+    small, large = 20_000, 320_000
+    # 16 times the text: 16 times the time if linear, 256 times if quadratic; the floor keeps out timer noise
+    assert seconds(large) < 100 * max(min(seconds(small) for _ in range(3)), 5e-3)
+
+
+def test_depth_is_no_matter_of_the_interpreter_stack() -> None:
+    before = sys.getrecursionlimit()
+    document = "[" * DEPTH + "]" * DEPTH
+    assert extract(document, "first-json") == document
+    assert sys.getrecursionlimit() == before
+
+
+@pytest.mark.real_data
+def test_published_qwen_replies_split_into_valid_and_malformed() -> None:
+    replies = json.loads((real_data("qwen3vl-real-outputs") / "responses.json").read_text())
+    fenced = [reply for reply in replies if reply["fenced"]]
+    assert fenced
+    for reply in fenced:
+        body = extract(reply["response"], "fenced")
+        assert isinstance(body, str)
+        try:
+            json.loads(body)
+            outcome = "valid"
+        except json.JSONDecodeError:
+            outcome = "invalid"
+        assert reply["strict_json_of_fenced_body"].startswith(outcome)

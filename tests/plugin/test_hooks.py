@@ -1,0 +1,89 @@
+"""Third parties: metrics and readers from a conftest and from an installed plugin."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from conftest import Run
+from pytest_vigate import hookspecs
+from worlds import write_gate, write_world
+
+
+def example(hook: str) -> str:
+    """The complete example of a hook's docstring."""
+    text = inspect.cleandoc(getattr(hookspecs, hook).__doc__ or "")
+    _, _, rest = text.partition("::\n")
+    lines = []
+    for line in rest.splitlines():
+        if line and not line.startswith("    "):
+            break
+        lines.append(line)
+    return textwrap.dedent("\n".join(lines)).strip() + "\n"
+
+
+def test_metric_of_the_docstring_works_from_a_conftest(world: Path, run: Run) -> None:
+    (world / "conftest.py").write_text(example("pytest_vigate_metrics"), encoding="utf-8")
+    head = (
+        "vigate: 1\ndata: {predictions: predictions.jsonl, references: references.jsonl}\n"
+        "metrics: {counting: {slack: 1}}\n"
+    )
+    write_gate(world, "thresholds:\n  counting.exact: {min: 100%}\n", head=head)
+    run("-m", "counting").assert_outcomes(passed=1)
+
+
+def test_reader_of_the_docstring_works_from_a_conftest(world: Path, run: Run) -> None:
+    (world / "conftest.py").write_text(example("pytest_vigate_readers"), encoding="utf-8")
+    (world / "predictions.boxlog").write_text(
+        "".join(f'{{"id": "car_{i:02d}.jpg", "boxes": [[100, 100, 300, 300]]}}\n' for i in range(8)), encoding="utf-8"
+    )
+    head = (
+        "vigate: 1\ndata:\n"
+        "  predictions: {path: predictions.boxlog, boxes: {order: xyxy, space: pixels}}\n"
+        "  references: {path: references.jsonl, format: vi}\n"
+    )
+    write_gate(world, "thresholds:\n  bbox.f1: {min: 100%}\n", head=head)
+    run().assert_outcomes(passed=1)
+
+
+def test_conftest_reaches_only_the_gates_below_it(pytester: pytest.Pytester, run: Run) -> None:
+    gate = "vigate: 1\ndata: {predictions: predictions.jsonl, references: references.jsonl}\nthresholds:\n"
+    for name in ("with", "without"):
+        folder = pytester.mkdir(name)
+        write_world(folder)
+        write_gate(folder, "  counting.exact: {min: 10%}\n", head=gate, name=name)
+    (pytester.path / "with" / "conftest.py").write_text(example("pytest_vigate_metrics"), encoding="utf-8")
+    run("with").assert_outcomes(passed=1)
+    result = run()
+    assert result.ret == 2
+    result.stdout.fnmatch_lines(["without/without.gate.yaml:4:3: *: unknown score 'counting.exact'*"])
+
+
+def test_installed_plugin_brings_in_its_metric(world: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(world)
+    (world / "counting_plugin.py").write_text(example("pytest_vigate_metrics"), encoding="utf-8")
+    head = "vigate: 1\ndata: {predictions: predictions.jsonl, references: references.jsonl}\nthresholds:\n"
+    write_gate(world, "  counting.exact: {min: 100%}\n", head=head)
+    # An entry point pytest11 is registered by the same call that -p makes.
+    run("-p", "counting_plugin").assert_outcomes(passed=1)
+
+
+def test_two_metrics_of_one_name_are_refused(world: Path, run: Run) -> None:
+    source = example("pytest_vigate_metrics").replace('"counting"', '"bbox"')
+    (world / "conftest.py").write_text(source, encoding="utf-8")
+    write_gate(world, "  bbox.f1: {min: 70%}\n")
+    result = run()
+    assert result.ret == 2
+    result.stdout.fnmatch_lines(
+        ["two plugins register 'bbox': pytest_vigate.metrics.bbox.BoxMatching and conftest.Counting; rename one"]
+    )
+
+
+def test_name_that_would_split_a_score_is_refused(world: Path, run: Run) -> None:
+    source = example("pytest_vigate_metrics").replace('"counting"', '"count.ing"')
+    (world / "conftest.py").write_text(source, encoding="utf-8")
+    write_gate(world, "  bbox.f1: {min: 70%}\n")
+    run().stdout.fnmatch_lines(["conftest.Counting: its name is 'count.ing', expected letters, digits, '_' and '-'"])
