@@ -1,4 +1,7 @@
-"""Quality gates for vision-language models, as pytest items."""
+"""Quality gates for vision-language models, as pytest items.
+
+PYTEST_DONT_REWRITE: we never assert, and `vigate` imports us before pytest starts.
+"""
 
 from __future__ import annotations
 

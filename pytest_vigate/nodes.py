@@ -47,6 +47,10 @@ class GateFile(pytest.File):
     plan: Plan
     readers: Mapping[str, Reader]
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._described: dict[str, dict[str, Any]] = {}
+
     def collect(self) -> Iterator[ThresholdItem]:
         """One item a threshold.
 
@@ -67,6 +71,12 @@ class GateFile(pytest.File):
             raise self.CollectError(str(error)) from error
         for check in self.plan.checks:
             yield ThresholdItem.from_parent(self, name=check.threshold.test_id, check=check)
+
+    def describe(self, family: Family) -> dict[str, Any]:
+        """A family as plain values; thresholds of one family share them."""
+        if family.name not in self._described:
+            self._described[family.name] = _family(family)
+        return self._described[family.name]
 
 
 class ThresholdItem(pytest.Item):
@@ -94,14 +104,14 @@ class ThresholdItem(pytest.Item):
         gate = self.parent.plan.gate
         session = self.config.stash.setdefault(SESSION, Session(version=__version__))
         today = self.config.stash.setdefault(TODAY, dt.datetime.now(dt.UTC).date())
-        readers = self.parent.readers
         files: Sequence[DataFile] = ()
         families: list[dict[str, Any]] = []
         try:
-            _, files = session.load(gate.data, readers=readers)
-            family = session.family(self.check.threshold.family, self.check.metric, gate, readers=readers)
-            families = [_family(family)]
-            slices = session.slices(self.check, gate, readers=readers)
+            loaded = session.load(gate.data, readers=self.parent.readers)
+            files = loaded.files
+            family = loaded.family(self.check.threshold.family, self.check.metric, gate)
+            families = [self.parent.describe(family)]
+            slices = loaded.slices(self.check, gate)
             verdict, decided = judge(
                 self.check,
                 slices,

@@ -95,13 +95,18 @@ def read_bytes(source: Source, path: Path, *, empty: bool = False) -> bytes:
         raise DataError(where, "there is no such file; check the path, it is relative to the gate file") from None
     except OSError as error:
         raise DataError(where, f"the file cannot be read: {error.strerror}; check its permissions") from None
+    content = _unmarked(content, where, empty=empty)
+    _refuse_other_text(content, where)
+    return content
+
+
+def _unmarked(content: bytes, where: str, *, empty: bool) -> bytes:
     for sign, meaning in _SIGNS.items():
         if content.startswith(sign):
             raise DataError(where, f"this is {meaning}")
     content = content.removeprefix(_MARK)
     if not empty and (not content or content.isspace()):
         raise DataError(where, "the file is empty; zero samples prove nothing, write at least one record")
-    _refuse_other_text(content, where)
     return content
 
 
@@ -121,7 +126,7 @@ def read_head(source: Source, path: Path, *, size: int = 65536) -> bytes:
     """The first bytes of a file, for a format's signs; empty for a folder.
 
     Raises:
-        DataError: If the file is missing or leaves the roots.
+        DataError: If the file is missing, leaves the roots, is empty or is no text.
     """
     resolved = inside(source, path)
     if resolved.is_dir():
@@ -130,9 +135,12 @@ def read_head(source: Source, path: Path, *, size: int = 65536) -> bytes:
         return read_bytes(source, path)
     try:
         with resolved.open("rb") as stream:
-            return stream.read(size).removeprefix(_MARK)
+            head = stream.read(size)
     except OSError as error:
-        raise DataError(shown(source, path), f"the file cannot be read: {error.strerror}") from None
+        raise DataError(
+            shown(source, path), f"the file cannot be read: {error.strerror}; check its permissions"
+        ) from None
+    return _unmarked(head, shown(source, path), empty=False)
 
 
 def digest(source: Source) -> str:

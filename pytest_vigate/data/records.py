@@ -18,6 +18,8 @@ Column = tuple[str | None, ...]
 
 #: Between the parts of an id that is made of several fields.
 SEPARATOR = " | "
+#: Ids that are the picture's file name, and that name without folder and ending.
+PICTURE_KEYS = ("image", "stem")
 _RECORD = msgspec.json.Decoder(dict[str, object])
 
 
@@ -82,6 +84,9 @@ def keys(source: Source, *, ids: Sequence[str] | None, images: Sequence[str] | N
     """`Table.keys` from what the records carry.
 
     ``fields: {id: stem}`` and ``fields: {id: image}`` leave out what is more specific.
+
+    Raises:
+        DataError: If the id is to be the picture's, but not every record names its picture.
     """
     found: dict[str, tuple[str, ...]] = {}
     if ids is not None:
@@ -90,10 +95,12 @@ def keys(source: Source, *, ids: Sequence[str] | None, images: Sequence[str] | N
         found["image"] = tuple(images)
         found["stem"] = tuple(map(stem, images))
     asked = source.fields.get("id")
-    if asked in ("image", "stem") and asked in found:
-        names_from = tuple(found).index(str(asked))
-        return dict(tuple(found.items())[names_from:])
-    return found
+    if asked not in PICTURE_KEYS:
+        return found
+    if images is None:
+        raise DataError(source.file, f"fields: the id is the picture's {asked}, but not every record names its picture")
+    kept = PICTURE_KEYS[PICTURE_KEYS.index(str(asked)) :]
+    return {key: found[key] for key in kept}
 
 
 def declared_ids(source: Source, records: Callable[[], Iterator[tuple[str, Record]]]) -> tuple[str, ...] | None:
@@ -103,7 +110,7 @@ def declared_ids(source: Source, records: Callable[[], Iterator[tuple[str, Recor
         DataError: If a record lacks a field of its id.
     """
     declared = source.fields.get("id")
-    if declared is None or declared == "stem":
+    if declared is None or declared in PICTURE_KEYS:
         return None
     parts = (declared,) if isinstance(declared, str) else declared
     ids = []

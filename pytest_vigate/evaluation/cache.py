@@ -72,17 +72,8 @@ class Family:
     measures: Mapping[str, Any]
 
 
-@dataclass(eq=False)
-class _Loaded:
-    """A data set and everything computed from it."""
-
-    dataset: Dataset
-    files: tuple[DataFile, ...]
-    results: dict[object, object] = field(default_factory=dict)
-
-
 class Session:
-    """Loads, scores and remembers. One a process.
+    """Loads data sets and remembers the last few. One a process.
 
     Args:
         version: The tool's version, part of every signature.
@@ -90,73 +81,76 @@ class Session:
 
     def __init__(self, *, version: str) -> None:
         self._version = version
-        self._loaded: OrderedDict[Data, _Loaded | UnmeasurableError] = OrderedDict()
+        self._loaded: OrderedDict[Data, Loaded | UnmeasurableError] = OrderedDict()
 
-    def load(self, data: Data, *, readers: Mapping[str, Reader]) -> tuple[Dataset, tuple[DataFile, ...]]:
-        """The joined data set and the files it came from.
-
-        Raises:
-            UnmeasurableError: If it cannot be read or joined.
-        """
-        loaded = self._get(data, readers)
-        return loaded.dataset, loaded.files
-
-    def slices(self, check: Check, gate: Gate, *, readers: Mapping[str, Reader]) -> tuple[Slice, ...]:
-        """What a check judges: one slice, or one a group in the order of their names.
+    def load(self, data: Data, *, readers: Mapping[str, Reader]) -> Loaded:
+        """The joined data set, with everything that has been computed from it.
 
         Raises:
-            UnmeasurableError: If the data cannot be read, does not carry the metric, or no sample is left.
+            UnmeasurableError: If it cannot be read or joined; the files are not read again for the next threshold.
         """
-        loaded = self._get(gate.data, readers)
-        statistics = self._statistics(loaded, check.metric)
-        threshold = check.threshold
-        samples, rows = _where(threshold.where, loaded.dataset, statistics)
-        groups: list[tuple[str | None, Bool, Bool]] = [(None, samples, rows)]
-        if threshold.per is not None:
-            groups = _split(threshold.per, loaded.dataset, statistics, samples=samples, rows=rows)
-        return tuple(self._slice(check, gate, loaded, group, kept, chosen) for group, kept, chosen in groups)
-
-    def family(self, name: str, metric: Metric, gate: Gate, *, readers: Mapping[str, Reader]) -> Family:
-        """All scores of a family on the whole data set.
-
-        Raises:
-            UnmeasurableError: If the data cannot be read or does not carry the metric.
-        """
-        loaded = self._get(gate.data, readers)
-        statistics = self._statistics(loaded, metric)
-        return Family(
-            name=name,
-            signature=signature(metric, statistics, version=self._version),
-            parameters=parameters(metric, statistics),
-            estimates=self._estimates(metric, gate, loaded, np.ones(statistics.n, dtype=bool), statistics, words=()),
-            measures=metric.measures(statistics),
-        )
-
-    def _get(self, data: Data, readers: Mapping[str, Reader]) -> _Loaded:
-        if data not in self._loaded:
+        found = self._loaded.get(data)
+        if found is None:
             try:
-                self._loaded[data] = _load(data, readers)
+                found = _load(data, readers, version=self._version)
             except UnmeasurableError as error:
-                self._loaded[data] = error
+                found = error
+            self._loaded[data] = found
             if len(self._loaded) > HELD:
                 self._loaded.popitem(last=False)
-        self._loaded.move_to_end(data)
-        found = self._loaded[data]
+        else:
+            self._loaded.move_to_end(data)
         if isinstance(found, UnmeasurableError):
             raise found
         return found
 
-    def _statistics(self, loaded: _Loaded, metric: Metric) -> Statistics:
-        return _once(loaded, metric, lambda: _statistics(loaded.dataset, metric))
 
-    def _slice(self, check: Check, gate: Gate, loaded: _Loaded, group: str | None, samples: Bool, rows: Bool) -> Slice:
-        whole = self._statistics(loaded, check.metric)
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """A data set and what has been computed from it."""
+
+    dataset: Dataset
+    files: tuple[DataFile, ...]
+    version: str
+    _results: dict[object, object] = field(default_factory=dict)
+
+    def slices(self, check: Check, gate: Gate) -> tuple[Slice, ...]:
+        """What a check judges: one slice, or one a group in the order of their names.
+
+        Raises:
+            UnmeasurableError: If the data does not carry the metric, or no sample is left.
+        """
+        statistics = self._statistics(check.metric)
+        threshold = check.threshold
+        samples, rows = _where(threshold.where, self.dataset, statistics)
+        groups: list[tuple[str | None, Bool, Bool]] = [(None, samples, rows)]
+        if threshold.per is not None:
+            groups = _split(threshold.per, self.dataset, statistics, samples=samples, rows=rows)
+        return tuple(self._slice(check, gate, group, kept, chosen) for group, kept, chosen in groups)
+
+    def family(self, name: str, metric: Metric, gate: Gate) -> Family:
+        """All scores of a family on the whole data set.
+
+        Raises:
+            UnmeasurableError: If the data does not carry the metric.
+        """
+        statistics = self._statistics(metric)
+        return Family(
+            name=name,
+            signature=signature(metric, statistics, version=self.version),
+            parameters=parameters(metric, statistics),
+            estimates=self._estimates(metric, gate, np.ones(statistics.n, dtype=bool), statistics, words=()),
+            measures=self._once((metric, "measures"), lambda: metric.measures(statistics)),
+        )
+
+    def _slice(self, check: Check, gate: Gate, group: str | None, samples: Bool, rows: Bool) -> Slice:
+        whole = self._statistics(check.metric)
         statistics = whole if samples.all() and rows.all() else whole.take(rows).select(samples)
         words = tuple(f"{key}={'|'.join(values)}" for key, values in check.threshold.where.items())
         if group is not None:
             words += (f"{check.threshold.per}={group}",)
-        estimates = self._estimates(check.metric, gate, loaded, samples, statistics, words=words)
-        ids = loaded.dataset.ids
+        estimates = self._estimates(check.metric, gate, samples, statistics, words=words)
+        ids = self.dataset.ids
         return Slice(
             group=group,
             ids=ids if samples.all() else tuple(ids[i] for i in np.flatnonzero(samples)),
@@ -165,8 +159,11 @@ class Session:
             values={name: found.value for name, found in estimates.items()},
         )
 
+    def _statistics(self, metric: Metric) -> Statistics:
+        return self._once(metric, lambda: _statistics(self.dataset, metric))
+
     def _estimates(
-        self, metric: Metric, gate: Gate, loaded: _Loaded, samples: Bool, statistics: Statistics, words: tuple[str, ...]
+        self, metric: Metric, gate: Gate, samples: Bool, statistics: Statistics, words: tuple[str, ...]
     ) -> Mapping[str, Estimate]:
         """Estimates of all scores of a family on one slice.
 
@@ -178,7 +175,7 @@ class Session:
         def compute() -> Mapping[str, Estimate]:
             groups = None
             if intervals.cluster is not None:
-                column = loaded.dataset.attributes[intervals.cluster]
+                column = self.dataset.attributes[intervals.cluster]
                 groups = _codes([column[i] for i in np.flatnonzero(samples)])
             return estimate(
                 metric,
@@ -189,30 +186,29 @@ class Session:
                 groups=groups,
             )
 
-        return _once(loaded, (metric, intervals, gate.name, words), compute)
+        return self._once((metric, intervals, gate.name, words), compute)
+
+    def _once(self, key: object, compute: Callable[[], T]) -> T:
+        """Compute on first use; a failure is remembered and raised again."""
+        if key not in self._results:
+            try:
+                self._results[key] = compute()
+            except UnmeasurableError as error:
+                self._results[key] = error
+        found = self._results[key]
+        if isinstance(found, UnmeasurableError):
+            raise found
+        return found  # type: ignore[return-value]  # the key names the type
 
 
-def _once(loaded: _Loaded, key: object, compute: Callable[[], T]) -> T:
-    """Compute on first use; a failure is remembered and raised again."""
-    if key not in loaded.results:
-        try:
-            loaded.results[key] = compute()
-        except UnmeasurableError as error:
-            loaded.results[key] = error
-    found = loaded.results[key]
-    if isinstance(found, UnmeasurableError):
-        raise found
-    return found  # type: ignore[return-value]  # the key names the type
-
-
-def _load(data: Data, readers: Mapping[str, Reader]) -> _Loaded:
+def _load(data: Data, readers: Mapping[str, Reader], *, version: str) -> Loaded:
     predictions = load(data.predictions, readers)
     references = None if data.references is None else load(data.references, readers)
     dataset = join(predictions, references, attributes=data.attributes, missing=data.missing, extra=data.extra)
     files = [_file(data.predictions, predictions)]
     if references is not None and data.references is not None:
         files.append(_file(data.references, references))
-    return _Loaded(dataset, tuple(files))
+    return Loaded(dataset, tuple(files), version)
 
 
 def _file(source: Source, table: Table) -> DataFile:

@@ -45,8 +45,7 @@ class Estimate:
     def bounds(self, confidence: float) -> tuple[float, float] | None:
         """One-sided lower and upper confidence bound, each at the given level; None without an interval."""
         if self.method == "bootstrap":
-            low, high = np.quantile(self.draws, [1 - confidence, confidence])
-            return float(low), float(high)
+            return quantile(self.draws, 1 - confidence), quantile(self.draws, confidence)
         if self.method == "clopper-pearson":
             return clopper_pearson(self.value, self.trials, 1 - confidence, score=self.score)
         return None
@@ -92,7 +91,7 @@ def estimate(
         method = _method(value, defined, score, draws=draws, clustered=groups is not None)
         low = high = None
         if method == "bootstrap":
-            low, high = (float(end) for end in np.quantile(defined, [tail, 1 - tail]))
+            low, high = quantile(defined, tail), quantile(defined, 1 - tail)
         elif method == "clopper-pearson":
             low, high = clopper_pearson(value, units, tail, score=score)
         kept = defined if method == "bootstrap" else np.empty(0)
@@ -110,6 +109,14 @@ def _method(value: float, defined: Float, score: Score, *, draws: int, clustered
     if len(defined) < (1 - UNDEFINED_SHARE) * draws:
         return "none"
     return "bootstrap" if varies else "none"
+
+
+def quantile(values: Float, share: float) -> float:
+    """Quantile of sorted values, linear between neighbours: `np.quantile` without its half millisecond a call."""
+    place = share * (len(values) - 1)
+    below = int(place)
+    above = min(below + 1, len(values) - 1)
+    return float(values[below] + (values[above] - values[below]) * (place - below))
 
 
 def clopper_pearson(value: float, trials: int, tail: float, *, score: Score) -> tuple[float, float]:

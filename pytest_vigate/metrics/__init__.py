@@ -5,6 +5,7 @@ A module here that defines a concrete `Metric` is its registration: `builtin` fi
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -12,6 +13,7 @@ import pkgutil
 from pytest_vigate.metrics.base import Metric
 
 
+@functools.cache
 def builtin() -> tuple[type[Metric], ...]:
     """The concrete metrics of this package, by name."""
     found: list[type[Metric]] = []

@@ -17,8 +17,12 @@ from pytest_vigate.data.tables import Role, Source, Table
 
 
 def reading(world: World, name: str) -> str:
+    """What is said of a file, whether its format is declared or to be found."""
     source = world.source("predictions", name)
-    return message(lambda: read_bytes(source, source.paths[0]))
+    said = message(lambda: read_bytes(source, source.paths[0]))
+    if "UTF-8 text" not in said and "folder, where" not in said:
+        assert message(lambda: world.predictions(name)) == said
+    return said
 
 
 def test_missing_file(world: World) -> None:

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from data.world import World, message
+from data.world import READERS, World, message
 from pytest_vigate.data.coordinates import Convention
 from pytest_vigate.data.dataset import Boxes
 from pytest_vigate.data.joining import join
-from pytest_vigate.data.tables import Table
+from pytest_vigate.data.readers import load
+from pytest_vigate.data.tables import Source, Table
 
 PIXELS = Convention("xyxy", "pixels")
 
@@ -114,6 +115,22 @@ def test_record_without_an_id(world: World) -> None:
     )
 
 
+def test_picture_may_be_the_id(world: World) -> None:
+    world.write_lines("p.jsonl", {"id": 1, "image": "x/a.jpg", "text": ""}, {"id": 2, "image": "x/b.jpg", "text": ""})
+    world.write("p.csv", "id,filename\n1,x/a.jpg\n2,x/b.jpg\n")
+    for name in ("p.jsonl", "p.csv"):
+        by_image = world.predictions(name, fields={"id": "image"})
+        assert by_image.keys == {"image": ("x/a.jpg", "x/b.jpg"), "stem": ("a", "b")}
+        assert world.predictions(name, fields={"id": "stem"}).keys == {"stem": ("a", "b")}
+
+
+def test_picture_as_the_id_has_to_be_named_by_every_record(world: World) -> None:
+    world.write_lines("p.jsonl", {"id": 1, "image": "a.jpg", "text": ""}, {"id": 2, "text": ""})
+    assert message(lambda: world.predictions("p.jsonl", fields={"id": "stem"})) == (
+        "p.jsonl: fields: the id is the picture's stem, but not every record names its picture"
+    )
+
+
 def test_broken_third_line(world: World) -> None:
     world.write("p.jsonl", '{"id": 1, "text": ""}\n{"id": 2, "text": ""}\n{"id": 3, "text": NaN}\n')
     assert message(lambda: world.predictions("p.jsonl")) == (
@@ -176,6 +193,13 @@ def test_rows_of_one_id_are_a_sample(world: World) -> None:
     assert np.isnan(boxes.score[1])
 
 
+def test_files_with_different_columns_are_no_one_side(world: World) -> None:
+    paths = (world.write("a.csv", "id,x\n1,2\n"), world.write("b.csv", "id,y\n1,2\n"))
+    assert message(lambda: load(Source("predictions", "*.csv", paths, (world.root,)), READERS)) == (
+        "b.csv:1: the columns differ from those of a.csv"
+    )
+
+
 def test_columns_may_have_other_names(world: World) -> None:
     world.write(
         "p.csv", "file,q,x,y,width,height,what,W,H\na.jpg,1,10,20,30,40,car,640,480\na.jpg,2,1,2,3,4,bus,640,480\n"
@@ -205,6 +229,7 @@ def test_columns_of_the_box_are_not_the_size_of_the_picture(world: World) -> Non
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("id,x,y,y,x\n1,0,0,4\n", "p.csv:1: the column 'x' is there twice; give every column its own name"),
         ("id,xmin,ymin,xmax,ymax\n1,0,0,4\n", "p.csv:2: 4 columns, where the header has 5; complete the row"),
         ("id,xmin,ymin,xmax,ymax\n1,0,0,4,wide\n", "p.csv:2: ymax is 'wide', where a number is due; correct the row"),
         ("id,xmin,ymin,xmax,ymax\n1,0,0,4,\n", "p.csv:2: ymax is '', where a number is due; correct the row"),

@@ -171,7 +171,7 @@ def test_time_grows_no_faster_than_the_reply(unit: str, rule: ReplyRule) -> None
         extract(reply, rule)
         return time.process_time() - start
 
-    small, large = 20_000, 320_000
+    small, large = 10_000, 160_000
     # 16 times the text: 16 times the time if linear, 256 times if quadratic; the floor keeps out timer noise
     assert seconds(large) < 100 * max(min(seconds(small) for _ in range(3)), 5e-3)
 

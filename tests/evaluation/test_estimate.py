@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest
 
 from pytest_vigate.data.dataset import Dataset
-from pytest_vigate.evaluation.estimate import Estimate, clopper_pearson, estimate
+from pytest_vigate.evaluation.estimate import Estimate, clopper_pearson, estimate, quantile
 from pytest_vigate.metrics.base import Score
 from pytest_vigate.metrics.bbox import BoxMatching
 from pytest_vigate.metrics.coverage import Coverage
@@ -34,6 +34,13 @@ def test_clopper_pearson_equals_scipy(right: int, of: int, level: float) -> None
     expected = binomtest(right, of).proportion_ci(level, method="exact")
     low, high = clopper_pearson(right / of, of, (1 - level) / 2, score=SHARE)
     assert (low, high) == (pytest.approx(expected.low, abs=1e-12), pytest.approx(expected.high, abs=1e-12))
+
+
+@pytest.mark.parametrize("share", [0, 0.025, 0.05, 0.5, 0.975, 1])
+@pytest.mark.parametrize("count", [1, 2, 7, 1000])
+def test_quantile_equals_numpy(share: float, count: int) -> None:
+    values = np.sort(np.random.default_rng(count).random(count))
+    assert quantile(values, share) == pytest.approx(np.quantile(values, share), abs=1e-15)
 
 
 def test_twenty_of_twenty_do_not_prove_a_hundred_percent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -42,6 +43,7 @@ class Reader(ABC):
         """
 
 
+@functools.cache
 def builtin() -> tuple[Reader, ...]:
     """One reader of every format that comes with the package, by name."""
     found = []

@@ -172,11 +172,12 @@ def _read_results(source: Source) -> Table:
         coded=coded,
         places=place,
     )
-    if source.fields.get("id") not in (None, "image_id", "image", "stem"):
+    pictures = source.fields.get("id") in records.PICTURE_KEYS
+    if not pictures and source.fields.get("id") not in (None, "image_id"):
         raise DataError(source.file, "fields: results are named by image_id; id may be image_id, image or stem")
     return Table(
         source,
-        records.keys(source, ids=texts, images=texts if source.fields.get("id") in ("image", "stem") else None),
+        records.keys(source, ids=texts, images=texts if pictures else None),
         lambda i: place(int(first[i])),
         np.full((len(texts), 2), np.nan),
         derive_boxes=lambda: boxes,

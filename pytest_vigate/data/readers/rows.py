@@ -48,7 +48,7 @@ class CsvRows(Reader):
         def untyped() -> Iterator[tuple[str, Record]]:
             return ((places[j], {name: value or None for name, value in rows[j].items()}) for j in starts)
 
-        named = source.fields.get("id") not in (None, "image", "stem") or images is None
+        named = source.fields.get("id") not in (None, *records.PICTURE_KEYS) or images is None
         return Table(
             source,
             records.keys(
@@ -67,11 +67,18 @@ class CsvRows(Reader):
 def _rows(source: Source) -> tuple[list[str], list[Row]]:
     places: list[str] = []
     found: list[Row] = []
+    first: list[str] = []
     for path in source.paths:
         file = shown(source, path)
         reader = csv.reader(io.StringIO(read_bytes(source, path).decode(), newline=""), strict=True)
         try:
             header = [name.strip() for name in next(reader)]
+            first = first or header
+            if header != first:
+                raise DataError(f"{file}:1", f"the columns differ from those of {shown(source, source.paths[0])}")
+            if len(set(header)) < len(header):
+                twice = next(name for name in header if header.count(name) > 1)
+                raise DataError(f"{file}:1", f"the column {twice!r} is there twice; give every column its own name")
             for row in reader:
                 place = f"{file}:{reader.line_num}"
                 if row and len(row) != len(header):
@@ -91,7 +98,7 @@ def _ids(source: Source, places: Sequence[str], rows: Sequence[Row]) -> tuple[li
     header = tuple(rows[0])
     image = source.fields.get("image") or next((name for name in _IMAGES if name in header), None)
     declared = source.fields.get("id")
-    if declared in (None, "stem"):
+    if declared is None or declared in records.PICTURE_KEYS:
         declared = "id" if "id" in header and declared is None else image
     if declared is None:
         raise DataError(
