@@ -66,7 +66,7 @@ def pytest_vigate_readers(config: pytest.Config) -> Sequence[Reader]:  # type: i
         from typing import ClassVar
 
         from pytest_vigate.data.readers import Reader
-        from pytest_vigate.data.readers.lines import JsonLines
+        from pytest_vigate.data.readers.jsonl import JsonLines
 
 
         class Boxlog(Reader):

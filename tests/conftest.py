@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import scipy.optimize
 import scipy.special
 
 import pytest_vigate.nodes
+from reading import Run
 from worlds import write_world
 
 pytest_plugins = ["pytester"]
@@ -43,9 +43,6 @@ def world(pytester: pytest.Pytester) -> Path:
     return pytester.path
 
 
-Run = Callable[..., pytest.RunResult]
-
-
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Run:
     """Run pytest in the folder, warnings as errors."""
@@ -66,18 +63,3 @@ def record(pytester: pytest.Pytester, run: Run) -> Callable[..., dict[str, Any]]
         return found
 
     return start
-
-
-def verdicts(record: dict[str, Any]) -> dict[str, str]:
-    """Verdict word by node id."""
-    return {item["id"]: item["verdict"] for gate in record["gates"] for item in gate["verdicts"]}
-
-
-def cases(path: Path) -> dict[str, ElementTree.Element]:
-    """Test cases of a JUnit file by name."""
-    return {str(case.get("name")): case for case in ElementTree.parse(path).getroot().iter("testcase")}
-
-
-def properties(case: ElementTree.Element) -> dict[str, str]:
-    """Properties of a test case."""
-    return {str(item.get("name")): str(item.get("value")) for item in case.iter("property")}

@@ -40,6 +40,8 @@ class Boxes:
     vocabulary: tuple[str, ...]
     phrases: bool = False
     """Labels are free phrases (grounding), not categories."""
+    unread: Int | None = None
+    """Samples whose reply could not be read, and so has no boxes here; None where boxes are no replies."""
 
     def __post_init__(self) -> None:
         count = len(self.xyxy)

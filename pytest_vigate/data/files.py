@@ -20,6 +20,8 @@ _SIGNS = {
         for protocol in range(2, 6)
     },
 }
+#: What readers read in a folder; hashing the pictures beside it would take longer than judging.
+_TEXT = frozenset({".txt", ".yaml", ".yml", ".json", ".jsonl", ".csv", ".xml"})
 _MARK = b"\xef\xbb\xbf"
 
 
@@ -170,6 +172,6 @@ def _files(source: Source) -> Iterator[tuple[str, Path]]:
             yield shown(source, path), resolved
             continue
         for entry in sorted(resolved.rglob("*")):
-            if (target := inside(source, entry)).is_file():
+            if entry.suffix in _TEXT and (target := inside(source, entry)).is_file():
                 name = entry.relative_to(resolved).as_posix()
                 yield (name if len(source.paths) == 1 else f"{shown(source, path)}/{name}"), target

@@ -65,7 +65,7 @@ def join(
         )
     record = np.array([theirs.get(name, -1) for name in ids], dtype=np.int64)
     absent = [name for name in ids if name not in theirs]
-    if absent and missing == "error" and not predictions.sparse:
+    if absent and missing == "error":
         raise DataError(
             references.places(index[absent[0]]),
             f"{_count(len(absent), 'reference has', 'references have')} no prediction: {_some(absent)}; "
@@ -133,7 +133,7 @@ def _side(table: Table, record: Int, boxes: Callable[[], Boxes]) -> Side:
     replies = table.replies
     return Side(
         table.source.file,
-        (record >= 0) | table.sparse,
+        record >= 0,
         None if replies is None else tuple(replies[i] if i >= 0 else None for i in record),
         None if table.derive_boxes is None else boxes,
         table.source.replies,

@@ -44,10 +44,10 @@ class Pair:
         names, vocabulary = _vocabularies(self.left, ours, self.right, theirs)
         phrases = any(side is not None and side.raw.phrases for side in (ours, theirs))
         finish = partial(_finished, n=n, sizes=sizes, vocabulary=vocabulary, phrases=phrases)
-        references = finish(theirs, names[1])
+        references = finish(theirs, names[1], everyone)
         if theirs is not None:
             _refuse_degenerate(references, theirs)
-        return finish(ours, names[0]), references
+        return finish(ours, names[0], self.sample), references
 
     def _sizes(self) -> Float:
         """Sizes of the original pictures, (n, 2): the references' word, else the predictions'.
@@ -192,7 +192,14 @@ def _named(side: _Gathered, other: Table | None, other_side: _Gathered | None) -
 
 
 def _finished(
-    side: _Gathered | None, names: tuple[str, ...], *, n: int, sizes: Float, vocabulary: tuple[str, ...], phrases: bool
+    side: _Gathered | None,
+    names: tuple[str, ...],
+    samples: Int,
+    *,
+    n: int,
+    sizes: Float,
+    vocabulary: tuple[str, ...],
+    phrases: bool,
 ) -> Boxes:
     if side is None:
         none = np.empty(0)
@@ -210,7 +217,18 @@ def _finished(
         stated = raw.area[rows]
         area = np.where(np.isnan(stated), area, stated)
     offsets = np.concatenate(([0], np.cumsum(np.bincount(side.sample, minlength=n)))).astype(np.int64)
-    return Boxes(xyxy, label, raw.score[rows], raw.crowd[rows], area, offsets, vocabulary, phrases)
+    unread = None if raw.unread is None else samples[raw.unread]
+    return Boxes(
+        xyxy,
+        label,
+        raw.score[rows],
+        raw.crowd[rows],
+        area,
+        offsets,
+        vocabulary,
+        phrases,
+        None if unread is None else unread[unread >= 0],
+    )
 
 
 def _areas(xyxy: Float) -> Float:

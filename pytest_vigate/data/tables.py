@@ -49,6 +49,8 @@ class RawBoxes:
     """The vocabulary holds category codes whose names only the other side may know."""
     phrases: bool = False
     """Labels are free phrases (grounding), not categories."""
+    unread: Int | None = None
+    """Records whose reply gave no boxes because it could not be read; None where boxes are no replies."""
     places: Callable[[int], str] | None = None
     """Where box ``j`` stands in its file; None leaves it to the record's place."""
 
@@ -84,8 +86,6 @@ class Table:
     derive_boxes: Callable[[], RawBoxes] | None = None
     categories: Mapping[str, str] = field(default_factory=dict)
     """Category code → name, for the other side's codes."""
-    sparse: bool = False
-    """The format lists only what was found: a sample without a record has an empty one, and is not missing."""
 
     def __len__(self) -> int:
         return len(self.sizes)

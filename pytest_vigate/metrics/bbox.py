@@ -110,13 +110,12 @@ class BoxMatching(Additive):
         same_label = (self.labels or settled) == "match"
         stated = ~np.isnan(predictions.score)
         use_p = np.ones(len(stated), dtype=bool)
-        notes: tuple[str, ...] = ()
+        notes = _unread(predictions)
         if self.min_score is not None:
             use_p = ~(predictions.score < self.min_score)
             if len(stated) and not stated.all():
-                notes = (
-                    f"{int((~stated).sum())} of {len(stated)} predicted boxes state no score: min_score keeps them",
-                )
+                lacking = int((~stated).sum())
+                notes += (f"{lacking} of {len(stated)} predicted boxes state no score: min_score keeps them",)
 
         real = ~references.crowd
         edges = find_edges(predictions, references, use_p=use_p, use_g=real, same_label=same_label)
@@ -238,6 +237,14 @@ class BoxMatching(Additive):
         never = never[np.argsort(-misses[never], kind="stable")]
         measures["never_found"] = {label.names[i]: int(misses[i]) for i in never}
         return measures
+
+
+def _unread(predictions: Boxes) -> tuple[str, ...]:
+    """A reply that could not be read counts as one without boxes; that is said."""
+    if predictions.unread is None or not len(predictions.unread):
+        return ()
+    samples = len(predictions.offsets) - 1
+    return (f"{len(predictions.unread)} of {samples} replies could not be read and count as replies without boxes",)
 
 
 def _size_is_worse(predicted: Float, referenced: Float, iou: Float) -> Bool:

@@ -80,12 +80,12 @@ def test_codes_against_names_without_codes(world: World) -> None:
     )
 
 
-def test_picture_without_predictions_is_not_missing(world: World) -> None:
+def test_picture_without_predictions_has_no_boxes_and_no_answer(world: World) -> None:
     world.write("gt/a.txt", "2 0.5 0.5 0.5 0.5")
     world.write("gt/b.txt", "2 0.5 0.5 0.5 0.5")
     world.write("runs/a.txt", "2 0.5 0.5 0.5 0.5")
-    dataset = join(world.predictions("runs"), world.references("gt"), missing="error")
-    assert dataset.predictions.present.tolist() == [True, True]
+    dataset = join(world.predictions("runs"), world.references("gt"))
+    assert dataset.predictions.present.tolist() == [True, False]
     assert dataset.predictions.boxes.offsets.tolist() == [0, 1, 1]
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Run
 from pytest_vigate import hookspecs
+from reading import Run
 from worlds import write_gate, write_world
 
 

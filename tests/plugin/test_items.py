@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Run
+from reading import Run
 from worlds import write_gate
 
 ALL_SIX = """\

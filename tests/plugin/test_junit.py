@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Run, cases, properties
+from reading import Run, cases, properties
 from worlds import write_gate
 
 FAMILIES = pytest.mark.parametrize("family", ["xunit1", "xunit2"])

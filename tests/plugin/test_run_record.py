@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Run, cases, properties, verdicts
+from reading import Run, cases, properties, verdicts
 from worlds import write_gate
 
 Record = Callable[..., dict[str, Any]]

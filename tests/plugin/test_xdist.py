@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Run, cases, properties, verdicts
+from reading import Run, cases, properties, verdicts
 from worlds import write_gate
 
 pytest.importorskip("xdist")

@@ -8,6 +8,7 @@ import inspect
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -68,7 +69,8 @@ def load(source: Source, readers: Mapping[str, Reader]) -> Table:
     """
     if not source.paths:
         raise DataError(source.file, "no file has this name; check the path, it is relative to the gate file")
-    return _choose(source, readers).read(source)
+    reader = _choose(source, readers)
+    return reader.read(replace(source, format=reader.name))
 
 
 def _choose(source: Source, readers: Mapping[str, Reader]) -> Reader:

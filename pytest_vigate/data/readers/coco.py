@@ -181,7 +181,6 @@ def _read_results(source: Source) -> Table:
         lambda i: place(int(first[i])),
         np.full((len(texts), 2), np.nan),
         derive_boxes=lambda: boxes,
-        sparse=True,
     )
 
 

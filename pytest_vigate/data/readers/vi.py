@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -180,13 +181,15 @@ def _decoded(source: Source, decoder: msgspec.json.Decoder[T]) -> tuple[list[str
 
 
 def _predicted_boxes(source: Source, replies: Sequence[str | None]) -> RawBoxes:
-    phrases = [
-        (sample, grounding.phrase, grounding.grounding)
-        for sample, reply in enumerate(replies)
-        if reply is not None and not isinstance(found := grounded(reply, source.replies), ParseFailure)
-        for grounding in found
-    ]
-    return _raw(phrases, source.boxes or PRESETS["vi"])
+    phrases: list[tuple[int, str, list[Box]]] = []
+    unread: list[int] = []
+    for sample, reply in enumerate(replies):
+        found = ParseFailure("no reply") if reply is None else grounded(reply, source.replies)
+        if isinstance(found, ParseFailure):
+            unread.append(sample)
+        else:
+            phrases += [(sample, grounding.phrase, grounding.grounding) for grounding in found]
+    return replace(_raw(phrases, source.boxes or PRESETS["vi"]), unread=records.indices(unread))
 
 
 def _reference_boxes(source: Source, places: Sequence[str], contents: Sequence[Contents]) -> RawBoxes:

@@ -49,7 +49,6 @@ class Yolo(Reader):
             np.full((len(files), 2), np.nan),
             derive_boxes=partial(boxes.finish, source, names),
             categories=names,
-            sparse=True,
         )
 
 
