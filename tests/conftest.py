@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,19 +20,6 @@ from worlds import write_world
 pytest_plugins = ["pytester"]
 
 __all__ = ["pytest_vigate", "scipy"]
-
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
-
-
-@pytest.fixture
-def shared_data() -> Path:
-    """The published data sets beside the project; a newcomer's tests skip without them, CI's do not."""
-    if not SHARED_DATA.is_dir():
-        reason = f"published data sets are not at {SHARED_DATA}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return SHARED_DATA
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_vigate.evaluation.cache import Slice
-from pytest_vigate.evaluation.estimate import Estimate
+from pytest_vigate.evaluation.estimate import Estimate, Method
 from pytest_vigate.evaluation.plan import Check
 from pytest_vigate.gates.model import Position, Threshold, Waiver
 from pytest_vigate.metrics.base import Score, Statistics
@@ -38,7 +38,7 @@ def piece(
     group: str | None = None,
     draws: Any = (),
 ) -> Slice:
-    method = "bootstrap" if low is not None else "none"
+    method: Method = "bootstrap" if low is not None else "none"
     found = Estimate(value, low, high, n, method, np.sort(np.array(draws, dtype=float)), n, BoxMatching.scores[0])
     return Slice(group, tuple(f"s{i}" for i in range(n)), NOTHING, found, {"f1": value})
 

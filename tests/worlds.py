@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from pytest_vigate.data.coordinates import Float
 from pytest_vigate.data.dataset import Boxes, Dataset, Side
@@ -15,6 +17,7 @@ from pytest_vigate.metrics._boxes import areas
 
 Box = Sequence[float]
 
+REAL = Path(__file__).parents[2] / "shared" / "data"
 VOCABULARY = ("bolt", "dent", "scratch")
 
 
@@ -189,4 +192,15 @@ def write_gate(folder: Path, thresholds: str, *, name: str = "car", head: str = 
     """A gate on the world of `write_world`; `thresholds` are the lines below that key, indented by two."""
     path = folder / f"{name}.gate.yaml"
     path.write_text(head + thresholds, encoding="utf-8")
+    return path
+
+
+def real_data(folder: str) -> Path:
+    """A folder of published data; its absence skips here and fails in CI."""
+    path = REAL / folder
+    if not path.is_dir():
+        reason = f"the published data set {folder} does not stand beside the project"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
     return path

@@ -1,4 +1,4 @@
-"""Run all benchmarks, or those named: ``python -m tests.benchmarks [coco|gates|startup|bootstrap] …``."""
+"""Run all benchmarks, or those named: ``python -m benchmarks [coco|gates|startup|bootstrap] …``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.benchmarks import bootstrap, coco, gates, startup
+from benchmarks import bootstrap, coco, gates, startup
 
 BENCHMARKS: Mapping[str, Callable[[Path], None]] = {
     "startup": startup.run,

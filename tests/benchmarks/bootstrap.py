@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.benchmarks.processes import alternate
+from benchmarks.processes import alternate
 
 SAMPLES, DRAWS = 100_000, 1_000
 BASE = f"""\

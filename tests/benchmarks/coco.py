@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks.processes import alternate, compare
+from benchmarks.processes import alternate, compare
 
 GENERATOR = Path(__file__).parents[3] / "shared" / "tools" / "make_coco.py"
 IMAGES = 5000
@@ -38,5 +38,5 @@ def run(folder: Path) -> None:
     )
     (folder / "peer.py").write_text(PEER, encoding="utf-8")
     ours = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junit-xml=gates.xml", "speed.gate.yaml"]
-    costs = alternate([ours, [sys.executable, "peer.py", truth, results]], runs=3, folder=folder)
-    print(compare(*costs, "pycocotools"))
+    ours_cost, theirs = alternate([ours, [sys.executable, "peer.py", truth, results]], runs=3, folder=folder)
+    print(compare(ours_cost, theirs, "pycocotools"))

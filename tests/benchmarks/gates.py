@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.benchmarks.processes import alternate
+from benchmarks.processes import alternate
 from worlds import write_gate, write_world
 
 FILES = 1000

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from data.world import READERS, World, message, real_data
+from data.world import READERS, World, message
 from pytest_vigate.data.joining import join
 from pytest_vigate.data.readers import load
 from pytest_vigate.data.tables import Source
+from worlds import real_data
 
 CATEGORIES = [{"id": 1, "name": "cat"}, {"id": 90, "name": "dog"}]
 

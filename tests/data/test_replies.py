@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.world import real_data
 from pytest_vigate.data.replies import DEPTH, ParseFailure, ReplyRule, extract
+from worlds import real_data
 
 
 def test_strict_takes_the_reply_as_it_is() -> None:

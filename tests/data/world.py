@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,6 @@ import pytest
 from pytest_vigate.data.readers import builtin, load
 from pytest_vigate.data.tables import Role, Source, Table
 from pytest_vigate.errors import DataError
-
-REAL = Path(__file__).parents[3] / "shared" / "data"
 
 
 class World:
@@ -59,14 +56,3 @@ def message(action: Callable[[], object]) -> str:
     with pytest.raises(DataError) as caught:
         action()
     return str(caught.value)
-
-
-def real_data(folder: str) -> Path:
-    """A folder of published data; its absence skips here and fails in CI."""
-    path = REAL / folder
-    if not path.is_dir():
-        reason = f"the published data set {folder} does not stand beside the project"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
