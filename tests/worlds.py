@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pytest_vigate import hookspecs
 from pytest_vigate.data.coordinates import Float
 from pytest_vigate.data.dataset import Boxes, Dataset, Side
 from pytest_vigate.metrics._boxes import areas
@@ -204,3 +207,15 @@ def real_data(folder: str) -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return path
+
+
+def hook_example(hook: str) -> str:
+    """The complete example of a hook's docstring."""
+    text = inspect.cleandoc(getattr(hookspecs, hook).__doc__ or "")
+    _, _, rest = text.partition("::\n")
+    lines = []
+    for line in rest.splitlines():
+        if line and not line.startswith("    "):
+            break
+        lines.append(line)
+    return textwrap.dedent("\n".join(lines)).strip() + "\n"

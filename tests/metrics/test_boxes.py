@@ -79,7 +79,8 @@ def components(draw: st.DrawFn) -> Edges:
     p, g = draw(st.integers(1, 6)), draw(st.integers(1, 6))
     cells = draw(st.lists(st.tuples(st.integers(0, p - 1), st.integers(0, g - 1)), min_size=1, unique=True))
     weights = draw(st.lists(st.floats(0.01, 1.0), min_size=len(cells), max_size=len(cells)))
-    return Edges(*(np.array(column) for column in zip(*cells, strict=True)), np.array(weights))
+    ends = np.array(cells)
+    return Edges(ends[:, 0], ends[:, 1], np.array(weights))
 
 
 @settings(max_examples=300, deadline=None)

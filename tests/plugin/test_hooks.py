@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-import textwrap
 from pathlib import Path
 
 import pytest
 
-from pytest_vigate import hookspecs
 from reading import Run
 from worlds import write_gate, write_world
 
 
-def example(hook: str) -> str:
-    """The complete example of a hook's docstring."""
-    text = inspect.cleandoc(getattr(hookspecs, hook).__doc__ or "")
-    _, _, rest = text.partition("::\n")
-    lines = []
-    for line in rest.splitlines():
-        if line and not line.startswith("    "):
-            break
-        lines.append(line)
-    return textwrap.dedent("\n".join(lines)).strip() + "\n"
-
-
 def test_metric_of_the_docstring_works_from_a_conftest(world: Path, run: Run) -> None:
-    (world / "conftest.py").write_text(example("pytest_vigate_metrics"), encoding="utf-8")
+    (world / "conftest.py").write_text(hook_example("pytest_vigate_metrics"), encoding="utf-8")
     head = (
         "vigate: 1\ndata: {predictions: predictions.jsonl, references: references.jsonl}\n"
         "metrics: {counting: {slack: 1}}\n"
@@ -36,7 +21,7 @@ def test_metric_of_the_docstring_works_from_a_conftest(world: Path, run: Run) ->
 
 
 def test_reader_of_the_docstring_works_from_a_conftest(world: Path, run: Run) -> None:
-    (world / "conftest.py").write_text(example("pytest_vigate_readers"), encoding="utf-8")
+    (world / "conftest.py").write_text(hook_example("pytest_vigate_readers"), encoding="utf-8")
     (world / "predictions.boxlog").write_text(
         "".join(f'{{"id": "car_{i:02d}.jpg", "boxes": [[100, 100, 300, 300]]}}\n' for i in range(8)), encoding="utf-8"
     )
@@ -55,7 +40,7 @@ def test_conftest_reaches_only_the_gates_below_it(pytester: pytest.Pytester, run
         folder = pytester.mkdir(name)
         write_world(folder)
         write_gate(folder, "  counting.exact: {min: 10%}\n", head=gate, name=name)
-    (pytester.path / "with" / "conftest.py").write_text(example("pytest_vigate_metrics"), encoding="utf-8")
+    (pytester.path / "with" / "conftest.py").write_text(hook_example("pytest_vigate_metrics"), encoding="utf-8")
     run("with").assert_outcomes(passed=1)
     result = run()
     assert result.ret == 2
@@ -64,7 +49,7 @@ def test_conftest_reaches_only_the_gates_below_it(pytester: pytest.Pytester, run
 
 def test_installed_plugin_brings_in_its_metric(world: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(world)
-    (world / "counting_plugin.py").write_text(example("pytest_vigate_metrics"), encoding="utf-8")
+    (world / "counting_plugin.py").write_text(hook_example("pytest_vigate_metrics"), encoding="utf-8")
     head = "vigate: 1\ndata: {predictions: predictions.jsonl, references: references.jsonl}\nthresholds:\n"
     write_gate(world, "  counting.exact: {min: 100%}\n", head=head)
     # An entry point pytest11 is registered by the same call that -p makes.
@@ -72,7 +57,7 @@ def test_installed_plugin_brings_in_its_metric(world: Path, run: Run, monkeypatc
 
 
 def test_two_metrics_of_one_name_are_refused(world: Path, run: Run) -> None:
-    source = example("pytest_vigate_metrics").replace('"counting"', '"bbox"')
+    source = hook_example("pytest_vigate_metrics").replace('"counting"', '"bbox"')
     (world / "conftest.py").write_text(source, encoding="utf-8")
     write_gate(world, "  bbox.f1: {min: 70%}\n")
     result = run()
@@ -83,7 +68,7 @@ def test_two_metrics_of_one_name_are_refused(world: Path, run: Run) -> None:
 
 
 def test_name_that_would_split_a_score_is_refused(world: Path, run: Run) -> None:
-    source = example("pytest_vigate_metrics").replace('"counting"', '"count.ing"')
+    source = hook_example("pytest_vigate_metrics").replace('"counting"', '"count.ing"')
     (world / "conftest.py").write_text(source, encoding="utf-8")
     write_gate(world, "  bbox.f1: {min: 70%}\n")
     run().stdout.fnmatch_lines(["conftest.Counting: its name is 'count.ing', expected letters, digits, '_' and '-'"])

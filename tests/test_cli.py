@@ -1,0 +1,124 @@
+"""The `vigate` command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from pytest_vigate.gates.syntax import compose
+from worlds import hook_example, write_gate, write_world
+
+
+def vigate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a shell would."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "pytest_vigate.cli", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        encoding="utf-8",
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n", encoding="utf-8")
+    write_world(tmp_path)
+    return tmp_path
+
+
+def test_lint_counts_thresholds_of_good_files(folder: Path) -> None:
+    write_gate(folder, "  bbox.f1: {min: 70%}\n  bbox.iou: {min: 70%}\n")
+    result = vigate(folder, "lint", ".")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "car.gate.yaml: 2 thresholds\n", "")
+
+
+def test_lint_shows_all_problems_of_all_files(folder: Path) -> None:
+    write_gate(folder, "  bbox.f2: {min: 70%}\n  bbox.iou: {min: 70}\n")
+    write_gate(folder, "  bbox.f1: {mim: 70%}\n", name="van")
+    result = vigate(folder, "lint", "car.gate.yaml", "van.gate.yaml")
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [
+        "car.gate.yaml:7:3: $.thresholds['bbox.f2']: unknown score 'bbox.f2'; did you mean 'bbox.f1'?",
+        "car.gate.yaml:8:19: $.thresholds['bbox.iou'].min: 70 lies outside [0, 1], the range of bbox.iou; "
+        "did you mean 70%?",
+        "van.gate.yaml:7:12: $.thresholds['bbox.f1']: a threshold needs a bound; give min or max",
+        "van.gate.yaml:7:13: $.thresholds['bbox.f1'].mim: unknown key 'mim'; did you mean 'min'?",
+    ]
+
+
+def test_lint_reads_no_data_unless_asked(folder: Path) -> None:
+    write_gate(folder, "  bbox.f1: {min: 70%}\n")
+    (folder / "predictions.jsonl").unlink()
+    assert vigate(folder, "lint", ".").returncode == 0
+    result = vigate(folder, "lint", "--data", ".")
+    assert result.returncode == 1
+    assert result.stderr == (
+        "car.gate.yaml: predictions.jsonl: there is no such file; check the path, it is relative to the gate file\n"
+    )
+
+
+def test_lint_with_data_tells_what_was_joined(folder: Path) -> None:
+    write_gate(folder, "  bbox.f1: {min: 70%}\n")
+    assert vigate(folder, "lint", "--data", ".").stdout == (
+        "car.gate.yaml: 1 thresholds, 8 samples, 8 with a prediction, 8 predicted and 8 referenced boxes\n"
+    )
+
+
+def test_lint_of_nothing_is_not_well(folder: Path) -> None:
+    assert vigate(folder, "lint", "none.gate.yaml").returncode == 4
+    result = vigate(folder, "lint", ".")
+    assert result.returncode == 5
+    assert result.stderr == ".: no gate file found; they are named *.gate.yaml or *.gate.yml\n"
+
+
+def test_schema_is_valid_and_explains_every_family(folder: Path) -> None:
+    result = vigate(folder, "schema")
+    assert result.returncode == 0
+    schema = json.loads(result.stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    scores = schema["properties"]["thresholds"]["properties"]
+    assert scores["bbox.f1"]["description"] == (
+        "harmonic mean of precision and recall. In [0, 1], higher is better. "
+        "Excellent from 0.9, good from 0.75, fair from 0.6, poor below"
+    )
+    parameters = schema["properties"]["metrics"]["properties"]["bbox"]["properties"]
+    assert parameters["iou"]["description"] == "IoU at or above which a pair is a true positive"
+    assert parameters["assign"]["enum"] == ["hungarian", "thresholded"]
+
+
+def test_schema_accepts_the_examples_of_the_project(folder: Path) -> None:
+    validator = jsonschema.Draft202012Validator(json.loads(vigate(folder, "schema").stdout))
+    examples = sorted((Path(__file__).parents[1] / "example_gates").rglob("*.gate.yaml"))
+    assert len(examples) >= 3
+    for example in examples:
+        root = compose(example.read_bytes()).root
+        assert root is not None
+        validator.validate(root.value)
+
+
+def test_metrics_lists_families_and_prints_pages(folder: Path) -> None:
+    listed = vigate(folder, "metrics").stdout
+    assert "bbox: Agreement of predicted with referenced boxes" in listed
+    assert "    coverage.predictions\n" in listed
+    page = vigate(folder, "metrics", "bbox").stdout
+    for section in ("Scores:", "Definition:", "Parameters:", "Differs from:", "Sources:", "Gate:"):
+        assert f"\n{section}\n" in page
+
+
+def test_unknown_metric_gets_a_suggestion(folder: Path) -> None:
+    result = vigate(folder, "metrics", "bbx")
+    assert (result.returncode, result.stderr) == (4, "unknown metric 'bbx'; did you mean 'bbox'?\n")
+
+
+def test_families_of_a_conftest_are_known(folder: Path) -> None:
+    (folder / "conftest.py").write_text(hook_example("pytest_vigate_metrics"), encoding="utf-8")
+    assert "counting: " in vigate(folder, "metrics").stdout
+    write_gate(folder, "  counting.exact: {min: 70%}\n")
+    assert vigate(folder, "lint", ".").returncode == 0

@@ -1,0 +1,104 @@
+"""Patterns of scores and the samples that cost most."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pytest_vigate.data.dataset import Dataset
+from pytest_vigate.diagnosis import PATTERNS, _boxes, _patterns, worst_samples
+from pytest_vigate.evaluation.cache import Slice
+from pytest_vigate.evaluation.estimate import estimate
+from pytest_vigate.metrics.bbox import BoxMatching
+from worlds import Box, boxes, dataset
+
+WHOLE = (0, 0, 100, 100)
+FAR = (500, 500, 600, 600)
+
+
+def decided(data: Dataset, score: str = "f1") -> Slice:
+    metric = BoxMatching()
+    statistics = metric.statistics(data)
+    found = estimate(metric, statistics, draws=0, level=0.95, rng=np.random.default_rng(0))
+    values = {name: item.value for name, item in found.items()}
+    return Slice(None, data.ids, statistics, found[score], values)
+
+
+@pytest.mark.parametrize(
+    ("values", "beginning"),
+    [
+        ({"f1": 0.8, "iou": 0.5, "precision": 0.8, "recall": 0.8}, "high f1 0.80, low iou 0.50: finds the objects but"),
+        ({"f1": 0.6, "iou": 0.9, "precision": 0.9, "recall": 0.4}, "high precision 0.90, low recall 0.40: too caut"),
+        ({"f1": 0.6, "iou": 0.9, "precision": 0.4, "recall": 0.9}, "high recall 0.90, low precision 0.40: too eager"),
+        ({"f1": 0.72, "iou": 0.9, "precision": 0.72, "recall": 0.72}, "high iou 0.90, low f1 0.72: accurate where"),
+        ({"f1": 0.3, "iou": 0.4, "precision": 0.3, "recall": 0.3}, "low precision 0.30, low recall 0.30: neither"),
+        (
+            {"f1": 0.9, "iou": 0.9, "precision": 0.9, "recall": 0.9},
+            "high f1 0.90, high iou 0.90: finds the objects",
+        ),
+    ],
+)
+def test_combination_of_scores_is_named_with_what_to_do(values: dict[str, float], beginning: str) -> None:
+    (line,) = _patterns(BoxMatching(), values)
+    assert line.startswith(beginning)
+
+
+def test_every_pattern_names_scores_that_have_bands() -> None:
+    banded = {score.name for score in BoxMatching.scores if score.bands}
+    for pattern in PATTERNS:
+        assert {*pattern.high, *pattern.low} <= banded
+
+
+def test_undefined_scores_fit_no_pattern() -> None:
+    assert list(_patterns(BoxMatching(), {name: float("nan") for name in ("f1", "iou", "precision", "recall")})) == []
+
+
+@pytest.mark.parametrize(("predicted", "size"), [((-50, -50, 150, 150), "larger"), ((25, 25, 75, 75), "smaller")])
+def test_boxes_of_another_size_are_told_with_their_ratio(predicted: Box, size: str) -> None:
+    metric = BoxMatching()
+    statistics = metric.statistics(dataset(boxes([[predicted]]), boxes([[WHOLE]])))
+    ratio = "4.00" if size == "larger" else "0.25"
+    assert any(
+        line.startswith(f"boxes are {size} than their references (median area ratio {ratio})")
+        for line in _boxes(metric.measures(statistics))
+    )
+
+
+def test_boxes_of_the_right_size_are_not_blamed() -> None:
+    metric = BoxMatching()
+    statistics = metric.statistics(dataset(boxes([[WHOLE]]), boxes([[WHOLE]])))
+    assert list(_boxes(metric.measures(statistics))) == []
+
+
+def test_objects_never_found_are_listed_by_label() -> None:
+    metric = BoxMatching()
+    data = dataset(boxes([[WHOLE], []], labels=[[0], []]), boxes([[WHOLE], [FAR, WHOLE]], labels=[[0], [1, 1]]))
+    assert "never found: 'dent' (2 times); add examples of them" in list(
+        _boxes(metric.measures(metric.statistics(data)))
+    )
+
+
+def test_worst_samples_are_ordered_by_what_the_score_would_gain_without_them() -> None:
+    # s0 perfect; s1 one missed; s2 one missed and two invented. F1 = 2·1 / (2·1 + 2 + 2) = 1/3;
+    # without s2: 2/(2 + 1) = 2/3 (gain 1/3); without s1: 2/(2 + 2 + 1) = 2/5 (gain 1/15).
+    data = dataset(boxes([[WHOLE], [], [(700, 0, 710, 10), (800, 0, 810, 10)]]), boxes([[WHOLE], [FAR], [FAR]]))
+    worst = worst_samples(BoxMatching(), "f1", decided(data))
+    assert [sample["id"] for sample in worst] == ["s2", "s1"]
+    assert [sample["cost"] for sample in worst] == pytest.approx([1 / 3, 1 / 15])
+    assert [sample["faults"] for sample in worst] == [{"missed": 1, "invented": 2}, {"missed": 1}]
+
+
+@pytest.mark.parametrize(("predicted", "word"), [((60, 0, 160, 100), "shifted"), ((30, 30, 70, 70), "loose")])
+def test_poor_boxes_are_named_loose_or_shifted(predicted: Box, word: str) -> None:
+    data = dataset(boxes([[predicted], [WHOLE]]), boxes([[WHOLE], [WHOLE]]))
+    (sample,) = worst_samples(BoxMatching(), "iou", decided(data, "iou"))
+    assert (sample["id"], sample["faults"]) == ("s0", {word: 1})
+
+
+def test_only_sample_is_named_although_nothing_is_left_without_it() -> None:
+    (sample,) = worst_samples(BoxMatching(), "f1", decided(dataset(boxes([[]]), boxes([[WHOLE]]))))
+    assert (sample["id"], sample["faults"]) == ("s0", {"missed": 1})
+
+
+def test_samples_that_cost_nothing_are_not_named() -> None:
+    assert worst_samples(BoxMatching(), "f1", decided(dataset(boxes([[WHOLE]]), boxes([[WHOLE]])))) == []
