@@ -12,16 +12,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from pytest_vigate.data.coordinates import Bool, Int
+from pytest_vigate.data.coordinates import Bool
 from pytest_vigate.data.dataset import Dataset, Side
 from pytest_vigate.data.files import digest
 from pytest_vigate.data.joining import join
 from pytest_vigate.data.readers import Reader, load
 from pytest_vigate.data.tables import Source, Table
-from pytest_vigate.errors import UnmeasurableError, did_you_mean
+from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.evaluation.estimate import Estimate, estimate
 from pytest_vigate.evaluation.plan import Check
 from pytest_vigate.evaluation.resampling import generator
+from pytest_vigate.evaluation.slicing import clusters, masks, split
 from pytest_vigate.gates.model import Data, Gate
 from pytest_vigate.metrics.base import Metric, Statistics
 
@@ -122,10 +123,10 @@ class Loaded:
         """
         statistics = self._statistics(check.metric)
         threshold = check.threshold
-        samples, rows = _where(threshold.where, self.dataset, statistics)
-        groups: list[tuple[str | None, Bool, Bool]] = [(None, samples, rows)]
-        if threshold.per is not None:
-            groups = _split(threshold.per, self.dataset, statistics, samples=samples, rows=rows)
+        samples, rows = masks(threshold.where, self.dataset, statistics)
+        if threshold.per is None:
+            return (self._slice(check, gate, None, samples, rows),)
+        groups = split(threshold.per, self.dataset, statistics, samples=samples, rows=rows)
         return tuple(self._slice(check, gate, group, kept, chosen) for group, kept, chosen in groups)
 
     def family(self, name: str, metric: Metric, gate: Gate) -> Family:
@@ -149,7 +150,8 @@ class Loaded:
         words = tuple(f"{key}={'|'.join(values)}" for key, values in check.threshold.where.items())
         if group is not None:
             words += (f"{check.threshold.per}={group}",)
-        estimates = self._estimates(check.metric, gate, samples, statistics, words=words)
+        grouped = group is not None
+        estimates = self._estimates(check.metric, gate, samples, statistics, words=words, grouped=grouped)
         ids = self.dataset.ids
         return Slice(
             group=group,
@@ -163,7 +165,14 @@ class Loaded:
         return self._once(metric, lambda: _statistics(self.dataset, metric))
 
     def _estimates(
-        self, metric: Metric, gate: Gate, samples: Bool, statistics: Statistics, words: tuple[str, ...]
+        self,
+        metric: Metric,
+        gate: Gate,
+        samples: Bool,
+        statistics: Statistics,
+        *,
+        words: tuple[str, ...],
+        grouped: bool = False,
     ) -> Mapping[str, Estimate]:
         """Estimates of all scores of a family on one slice.
 
@@ -176,7 +185,7 @@ class Loaded:
             groups = None
             if intervals.cluster is not None:
                 column = self.dataset.attributes[intervals.cluster]
-                groups = _codes([column[i] for i in np.flatnonzero(samples)])
+                groups = clusters([column[i] for i in np.flatnonzero(samples)])
             return estimate(
                 metric,
                 statistics,
@@ -186,6 +195,8 @@ class Loaded:
                 groups=groups,
             )
 
+        if grouped:
+            return compute()  # as many groups as samples, perhaps: too much to keep
         return self._once((metric, intervals, gate.name, words), compute)
 
     def _once(self, key: object, compute: Callable[[], T]) -> T:
@@ -229,68 +240,6 @@ def _check_parts(side: Side, metric: Metric) -> None:
             f"{side.file}: {metric.name} needs {', '.join(sorted(lacking))}, and these records carry {has}; "
             "name the fields that hold them under 'fields', or gate another family"
         )
-
-
-def _where(where: Mapping[str, tuple[str, ...]], dataset: Dataset, statistics: Statistics) -> tuple[Bool, Bool]:
-    """Masks of samples (n,) and rows (r,) that all conditions leave."""
-    samples = np.ones(len(dataset), dtype=bool)
-    rows = np.ones(len(statistics.sample), dtype=bool)
-    for key, values in where.items():
-        if key in dataset.attributes:
-            column = dataset.attributes[key]
-            samples &= np.fromiter((value in values for value in column), dtype=bool, count=len(column))
-            present = sorted({value for value in column if value is not None})
-        else:
-            codes = statistics.keys[key]
-            wanted = np.array([name in values for name in codes.names], dtype=bool)
-            rows &= wanted[codes.code] if len(wanted) else False
-            present = sorted(codes.names)
-        if not (samples.any() and (key in dataset.attributes or rows.any())):
-            raise UnmeasurableError(_no_sample(key, values, present))
-    rows &= samples[statistics.sample]
-    if any(key not in dataset.attributes for key in where):
-        owners = np.zeros(len(dataset), dtype=bool)
-        owners[statistics.sample[rows]] = True
-        samples &= owners
-    if not samples.any():
-        conditions = ", ".join(f"{key}={'|'.join(values)}" for key, values in where.items())
-        raise UnmeasurableError(f"no sample has {conditions}; zero samples prove nothing")
-    return samples, rows
-
-
-def _no_sample(key: str, values: tuple[str, ...], present: list[str]) -> str:
-    shown = ", ".join(repr(value) for value in present[:8]) + (", …" if len(present) > 8 else "")
-    hint = did_you_mean(values[0], present)
-    found = f"the data has {shown}" if present else "no record has this field"
-    return f"no sample has {key}={'|'.join(values)}: {found}; {hint or 'zero samples prove nothing'}"
-
-
-def _split(
-    key: str, dataset: Dataset, statistics: Statistics, *, samples: Bool, rows: Bool
-) -> list[tuple[str | None, Bool, Bool]]:
-    """(group, samples, rows) for every value of the key, by name; a record without the field is in group ``(none)``."""
-    if key in dataset.attributes:
-        names = np.array(["(none)" if value is None else value for value in dataset.attributes[key]], dtype=object)
-        found = sorted(set(names[samples]))
-        masks = [(name, samples & (names == name)) for name in found]
-        return [(name, kept, rows & kept[statistics.sample]) for name, kept in masks]
-    codes = statistics.keys[key]
-    groups: list[tuple[str | None, Bool, Bool]] = []
-    for code in np.unique(codes.code[rows]):
-        chosen = rows & (codes.code == code)
-        kept = np.zeros(len(dataset), dtype=bool)
-        kept[statistics.sample[chosen]] = True
-        groups.append((codes.names[code], kept, chosen))
-    if not groups:
-        raise UnmeasurableError(f"no sample has a {key} to split by; zero samples prove nothing")
-    return sorted(groups, key=lambda group: str(group[0]))
-
-
-def _codes(column: list[str | None]) -> Int:
-    """Clusters numbered from 0; a record without the attribute is a cluster of its own."""
-    keys = [("", str(i)) if value is None else ("value", value) for i, value in enumerate(column)]
-    place = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-    return np.array([place[key] for key in keys], dtype=np.int64)
 
 
 def parameters(metric: Metric, statistics: Statistics) -> dict[str, Any]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_vigate.data.readers import Reader, load
+from pytest_vigate.data.tables import Source, Table
 from reading import Run, cases
 from worlds import write_gate
 
@@ -273,15 +276,17 @@ def test_reply_that_cannot_be_read_counts_as_wrong_and_is_said(world: Path, run:
 
 
 def test_one_bad_file_is_read_once_for_all_thresholds(world: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pytest_vigate.evaluation import cache
+    asked: list[Source] = []
 
-    calls: list[object] = []
-    original = cache.load
-    monkeypatch.setattr(cache, "load", lambda source, readers: (calls.append(source), original(source, readers))[1])
+    def read_counting(source: Source, readers: Mapping[str, Reader]) -> Table:
+        asked.append(source)
+        return load(source, readers)
+
+    monkeypatch.setattr("pytest_vigate.evaluation.cache.load", read_counting)
     write_gate(world, "  bbox.f1: {min: 1%}\n  bbox.iou: {min: 1%}\n  coverage.predictions: {min: 1%}\n")
     (world / "predictions.jsonl").unlink()
     run().assert_outcomes(errors=3)
-    assert len(calls) == 1
+    assert [source.file for source in asked] == ["predictions.jsonl"]
 
 
 def test_metric_that_the_data_cannot_carry(world: Path, run: Run) -> None:

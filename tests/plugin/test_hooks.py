@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reading import Run
-from worlds import write_gate, write_world
+from worlds import hook_example, write_gate, write_world
 
 
 def test_metric_of_the_docstring_works_from_a_conftest(world: Path, run: Run) -> None:
