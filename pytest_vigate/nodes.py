@@ -123,7 +123,7 @@ class ThresholdItem(pytest.Item):
             if verdict["verdict"] not in ("passed", "unmeasurable"):
                 diagnose(self.check, decided, verdict)
         except UnmeasurableError as error:
-            verdict = unmeasurable(self.check, str(error))
+            verdict = unmeasurable(self.check, str(error), level=gate.intervals.level)
         self.vigate_outcome = {"verdict": dict(verdict), "gate": _gate(self.parent.plan, files, families)}
         self.user_properties += junit.properties(verdict)
         if verdict["verdict"] == "unmeasurable":

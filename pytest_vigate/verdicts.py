@@ -39,6 +39,8 @@ class Verdict(TypedDict):
     value: float | None
     low: float | None
     high: float | None
+    level: float
+    """Of the two-sided interval."""
     method: str
     bound: dict[str, float]
     margin: float | None
@@ -84,7 +86,7 @@ def judge(
     ]
     item, word, why = _worst(kept, threshold) if kept else (groups[0][0], "inconclusive", "every group is small")
     estimate = item.estimate
-    verdict = _blank(check, signature=signature)
+    verdict = _blank(check, signature=signature, level=level)
     verdict["value"], verdict["low"], verdict["high"] = _number(estimate.value), estimate.low, estimate.high
     verdict["method"] = estimate.method
     verdict["margin"] = _margin(threshold, estimate.value)
@@ -95,21 +97,21 @@ def judge(
         verdict["groups"] = [_group(group, ignored=group not in kept) for group in groups]
     _describe(verdict, threshold, item, word=word, why=why)
     if word == "passed" and _within_noise(threshold, estimate):
-        verdict["notes"].append(f"within noise: the {level:.0%} interval contains the bound")
+        verdict["notes"].append(f"within noise: the {100 * level:g}% interval contains the bound")
     _apply_waiver(verdict, threshold.waiver, today=today)
     if verdict["verdict"] in ("failed", "inconclusive") and threshold.severity == "warn":
         verdict["verdict"] = "warned"
     return verdict, item
 
 
-def unmeasurable(check: Check, reason: str) -> Verdict:
+def unmeasurable(check: Check, reason: str, *, level: float) -> Verdict:
     """The verdict when the score cannot be known: an error whatever the severity, for not knowing is no warning."""
-    verdict = _blank(check, signature="")
+    verdict = _blank(check, signature="", level=level)
     verdict["message"] = f"{check.threshold.score} is unknown: {reason}"
     return verdict
 
 
-def _blank(check: Check, *, signature: str) -> Verdict:
+def _blank(check: Check, *, signature: str, level: float) -> Verdict:
     threshold = check.threshold
     waiver = threshold.waiver
     return Verdict(
@@ -119,6 +121,7 @@ def _blank(check: Check, *, signature: str) -> Verdict:
         value=None,
         low=None,
         high=None,
+        level=level,
         method="none",
         bound={word: bound for word in ("min", "max") if (bound := getattr(threshold, word)) is not None},
         margin=None,

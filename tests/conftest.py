@@ -14,10 +14,16 @@ import scipy.optimize
 import scipy.special
 
 import pytest_vigate.nodes
+from pytest_vigate.data import readers
+from pytest_vigate.metrics import builtin
 from reading import Run
 from worlds import write_world
 
 pytest_plugins = ["pytester"]
+
+# Discovered once a process: found inside a run, they would outlive the modules that pytester takes away again.
+builtin()
+readers.builtin()
 
 __all__ = ["pytest_vigate", "scipy"]
 

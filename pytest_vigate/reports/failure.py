@@ -48,10 +48,10 @@ def _evidence(verdict: Mapping[str, Any]) -> Iterator[str]:
 
 
 def interval(verdict: Mapping[str, Any]) -> str:
-    """``interval [0.61, 0.72] (bootstrap)``."""
+    """``95% interval [0.61, 0.72] (bootstrap)``."""
     if verdict["low"] is None:
         return "no interval"
-    return f"interval [{verdict['low']:.4g}, {verdict['high']:.4g}] ({verdict['method']})"
+    return f"{100 * verdict['level']:g}% interval [{verdict['low']:.4g}, {verdict['high']:.4g}] ({verdict['method']})"
 
 
 def _reasons(verdict: Mapping[str, Any]) -> Iterator[str]:

@@ -21,12 +21,16 @@ def summary(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if not gate["verdicts"]:
             continue
         yield escape.line(gate["path"]), ""
+        told: set[str] = set()
         for verdict in gate["verdicts"]:
             cells = rows[verdict["id"]]
             padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
             yield "  " + "  ".join(padded).rstrip(), COLOURS.get(verdict["verdict"], "red")
             said = [] if verdict["verdict"] in ("passed", "failed") else [verdict["message"]]
-            yield from ((f"      {line}", "") for text in (*said, *verdict["notes"]) for line in escape.lines(text))
+            # What a family has to say it says to each of its thresholds: here once is enough.
+            said += [note for note in verdict["notes"] if note not in told or note.startswith("within noise")]
+            told.update(said)
+            yield from ((f"      {line}", "") for text in said for line in escape.lines(text))
     yield _counts(record["counts"], judged=len(verdicts)), _colour(record)
 
 

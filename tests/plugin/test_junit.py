@@ -42,7 +42,7 @@ def test_failure_text_goes_from_the_line_to_act_on_to_the_command(world: Path, r
     lines = str(failure.text).splitlines()
     assert lines[0] == "failed: bbox.recall is 0.750, must be >= 0.9; the 2 worst samples have 2 missed"
     assert str(failure.get("message")).splitlines()[0].startswith(lines[0][:60])
-    assert lines[1].startswith("interval [0.")
+    assert lines[1].startswith("95% interval [0.")
     assert lines[1].endswith("] (bootstrap), 8 samples, band good")
     assert lines[2:] == [
         "diagnosis:",
