@@ -16,7 +16,7 @@ from pytest_vigate import __version__
 from pytest_vigate.data.readers import Reader
 from pytest_vigate.diagnosis import diagnose
 from pytest_vigate.errors import GateFileError, PluginError, UnmeasurableError
-from pytest_vigate.evaluation.cache import DataFile, Family, Session
+from pytest_vigate.evaluation.cache import DataFile, Family, Session, signature
 from pytest_vigate.evaluation.plan import Check, Plan, read_plan
 from pytest_vigate.metrics.base import Metric
 from pytest_vigate.reports import failure, junit
@@ -123,7 +123,8 @@ class ThresholdItem(pytest.Item):
             if verdict["verdict"] not in ("passed", "unmeasurable"):
                 diagnose(self.check, decided, verdict)
         except UnmeasurableError as error:
-            verdict = unmeasurable(self.check, str(error), level=gate.intervals.level)
+            named = signature(self.check.metric, {}, version=__version__)
+            verdict = unmeasurable(self.check, str(error), level=gate.intervals.level, signature=named)
         self.vigate_outcome = {"verdict": dict(verdict), "gate": _gate(self.parent.plan, files, families)}
         self.user_properties += junit.properties(verdict)
         if verdict["verdict"] == "unmeasurable":

@@ -120,6 +120,12 @@ class Run:
         """A gate file could not be read."""
 
     @property
+    def _blocked(self) -> bool:
+        """Whether a verdict stands in the way of a deploy."""
+        words = {outcome["verdict"]["verdict"] for outcome in self.outcomes.values()}
+        return not words <= {"passed", "warned", "waived"}
+
+    @property
     def _path(self) -> Path | None:
         """Where the run record goes; None where this process writes none."""
         path = self.config.getoption("vigate_json")
@@ -173,6 +179,9 @@ class Run:
         if self.unreadable and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             # Workers of xdist, and --continue-on-collection-errors, would call it a failed test.
             session.exitstatus = pytest.ExitCode.INTERRUPTED
+        if self._blocked and session.exitstatus == pytest.ExitCode.OK:
+            # A conftest's xfail mark turns the report green; the verdict stands.
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput["vigate"] = {
                 "collected": self.collected,

@@ -104,9 +104,9 @@ def judge(
     return verdict, item
 
 
-def unmeasurable(check: Check, reason: str, *, level: float) -> Verdict:
+def unmeasurable(check: Check, reason: str, *, level: float, signature: str) -> Verdict:
     """The verdict when the score cannot be known: an error whatever the severity, for not knowing is no warning."""
-    verdict = _blank(check, signature="", level=level)
+    verdict = _blank(check, signature=signature, level=level)
     verdict["message"] = f"{check.threshold.score} is unknown: {reason}"
     return verdict
 

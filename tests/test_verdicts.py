@@ -84,7 +84,10 @@ def test_undefined_score_is_unmeasurable() -> None:
 
 def test_undefined_score_is_unmeasurable_even_as_a_warning() -> None:
     assert decide(check(min=0.75, severity="warn"), piece(float("nan")))["verdict"] == "unmeasurable"
-    assert unmeasurable(check(min=0.75, severity="warn"), "no file", level=0.95)["verdict"] == "unmeasurable"
+    assert (
+        unmeasurable(check(min=0.75, severity="warn"), "no file", level=0.95, signature="bbox")["verdict"]
+        == "unmeasurable"
+    )
 
 
 def test_too_few_samples_are_inconclusive_whatever_the_score() -> None:

@@ -138,8 +138,8 @@ class Loaded:
         statistics = self._statistics(metric)
         return Family(
             name=name,
-            signature=signature(metric, statistics, version=self.version),
-            parameters=parameters(metric, statistics),
+            signature=signature(metric, statistics.settled, version=self.version),
+            parameters=parameters(metric, statistics.settled),
             estimates=self._estimates(metric, gate, np.ones(statistics.n, dtype=bool), statistics, words=()),
             measures=self._once((metric, "measures"), lambda: metric.measures(statistics)),
         )
@@ -191,7 +191,7 @@ class Loaded:
                 statistics,
                 draws=intervals.draws,
                 level=intervals.level,
-                rng=generator(intervals.seed, gate.name, signature(metric, statistics, version=""), *words),
+                rng=generator(intervals.seed, gate.name, signature(metric, statistics.settled, version=""), *words),
                 groups=groups,
             )
 
@@ -242,12 +242,12 @@ def _check_parts(side: Side, metric: Metric) -> None:
         )
 
 
-def parameters(metric: Metric, statistics: Statistics) -> dict[str, Any]:
+def parameters(metric: Metric, settled: Mapping[str, str]) -> dict[str, Any]:
     """Parameter values by name, with those that the data decided."""
-    return {item.name: getattr(metric, item.name) for item in fields(metric)} | dict(statistics.settled)
+    return {item.name: getattr(metric, item.name) for item in fields(metric)} | dict(settled)
 
 
-def signature(metric: Metric, statistics: Statistics, *, version: str) -> str:
+def signature(metric: Metric, settled: Mapping[str, str], *, version: str) -> str:
     """All it takes to reproduce a number: ``bbox|assign:hungarian|iou:0.5|…|version:0.1.0``."""
-    words = [f"{name}:{'none' if value is None else value}" for name, value in parameters(metric, statistics).items()]
+    words = [f"{name}:{'none' if value is None else value}" for name, value in parameters(metric, settled).items()]
     return "|".join([metric.name, *sorted(words), *([f"version:{version}"] if version else [])])

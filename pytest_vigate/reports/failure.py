@@ -57,8 +57,8 @@ def interval(verdict: Mapping[str, Any]) -> str:
 def _reasons(verdict: Mapping[str, Any]) -> Iterator[str]:
     for title, lines in {
         "diagnosis": verdict.get("diagnosis", ()),
-        "notes": verdict["notes"],
         "worst samples": [_sample(sample) for sample in verdict.get("worst", ())],
+        "notes": verdict["notes"],
     }.items():
         if lines:
             yield f"{title}:"

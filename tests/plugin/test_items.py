@@ -234,3 +234,15 @@ def test_other_yaml_files_are_left_alone(world: Path, run: Run) -> None:
 def test_gate_file_with_short_ending_is_collected(world: Path, run: Run) -> None:
     write_gate(world, "  bbox.f1: {min: 70%}\n").rename(world / "car.gate.yml")
     run().assert_outcomes(passed=1)
+
+
+def test_xfail_mark_of_a_conftest_cannot_turn_a_failure_green(world: Path, run: Run) -> None:
+    (world / "conftest.py").write_text(
+        "import pytest\n"
+        "def pytest_collection_modifyitems(items):\n"
+        "    for item in items:\n"
+        "        item.add_marker(pytest.mark.xfail)\n",
+        encoding="utf-8",
+    )
+    write_gate(world, "  bbox.f1: {min: 90%}\n")
+    assert run().ret == pytest.ExitCode.TESTS_FAILED
