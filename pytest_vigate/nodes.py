@@ -18,8 +18,9 @@ from pytest_vigate.diagnosis import diagnose
 from pytest_vigate.errors import GateFileError, PluginError, UnmeasurableError
 from pytest_vigate.evaluation.cache import DataFile, Family, Session, signature
 from pytest_vigate.evaluation.plan import Check, Plan, read_plan
+from pytest_vigate.gates.rules import PYTEST_MARKS
 from pytest_vigate.metrics.base import Metric
-from pytest_vigate.reports import failure, junit
+from pytest_vigate.reports import escape, failure, junit
 from pytest_vigate.verdicts import Verdict, judge, unmeasurable
 
 #: What this process has loaded and scored.
@@ -37,7 +38,7 @@ class NotPassedError(Exception):
     """Carries a verdict from the item to its report; `ThresholdItem.repr_failure` makes the prose."""
 
     def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict["message"])
+        super().__init__(escape.line(verdict["message"], longest=escape.MESSAGE))
         self.verdict = verdict
 
 
@@ -111,13 +112,13 @@ class ThresholdItem(pytest.Item):
             files = loaded.files
             family = loaded.family(self.check.threshold.family, self.check.metric, gate)
             families = [self.parent.describe(family)]
-            slices = loaded.slices(self.check, gate)
+            slices, notes = loaded.slices(self.check, gate)
             verdict, decided = judge(
                 self.check,
                 slices,
                 level=gate.intervals.level,
                 signature=family.signature,
-                notes=slices[0].statistics.notes,
+                notes=notes,
                 today=today,
             )
             if verdict["verdict"] not in ("passed", "unmeasurable"):
@@ -141,7 +142,7 @@ class ThresholdItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The verdict in words; anything else is a defect of ours and keeps its stack."""
-        if isinstance(excinfo.value, NotPassedError) and not self.config.option.fulltrace:
+        if isinstance(excinfo.value, NotPassedError) and not self.config.getoption("fulltrace", False):
             return failure.text(excinfo.value.verdict, command=self.command)
         return super().repr_failure(excinfo, style=style)
 
@@ -172,8 +173,10 @@ def registered(results: Sequence[Sequence[Named]]) -> dict[str, Named]:
     found: dict[str, Named] = {}
     for item in (item for result in reversed(results) for item in result):
         name = getattr(item, "name", None)
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise PluginError(f"{_where(item)}: its name is {name!r}, expected letters, digits, '_' and '-'")
+        if not isinstance(name, str) or not NAME.fullmatch(name) or name in PYTEST_MARKS:
+            raise PluginError(
+                f"{_where(item)}: its name is {name!r}, expected letters, digits, '_' and '-', and no mark of pytest's"
+            )
         if name in found and found[name] is not item:
             raise PluginError(f"two plugins register {name!r}: {_where(found[name])} and {_where(item)}; rename one")
         found[name] = item

@@ -6,9 +6,9 @@ and the rest of the package only where a gate file has been found.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from pytest_vigate.metrics.base import Metric
     from pytest_vigate.nodes import GateFile
 
+#: What a verdict is to pytest; a mark cannot change it.
+STATUS: Mapping[str, Literal["passed", "failed", "skipped"]] = {
+    "passed": "passed",
+    "failed": "failed",
+    "inconclusive": "failed",
+    "unmeasurable": "failed",
+    "warned": "skipped",
+    "waived": "skipped",
+}
 SUFFIXES = (".gate.yaml", ".gate.yml")
 
 
@@ -39,15 +48,31 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Prepare the run.
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Remove an old run record before anything can go wrong: yesterday's verdicts must not outlive a crash.
 
     Raises:
-        UsageError: If the run record cannot be written where it should go.
+        UsageError: If no file can be written where the record should go.
     """
-    path = config.getoption("vigate_json")
-    if path is not None and (config.invocation_params.dir / path).is_dir():
-        raise pytest.UsageError(f"--vigate-json: {path} is a folder, expected a file to write")
+    options = early_config.known_args_namespace
+    if options.vigate_json is None or options.collectonly:
+        return
+    path = Path(early_config.invocation_params.dir, options.vigate_json)
+    try:
+        if path.exists() and not path.is_file():
+            raise pytest.UsageError(f"--vigate-json: {options.vigate_json} is there and no file; name a file to write")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        path.unlink()
+    except OSError as error:
+        raise pytest.UsageError(
+            f"--vigate-json: {options.vigate_json} cannot be written: {error.strerror}; name another place"
+        ) from None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare the run."""
     config.addinivalue_line("markers", "vigate: thresholds of gate files")
     config.pluginmanager.register(Run(config), "vigate-run")
 
@@ -76,7 +101,7 @@ def pytest_vigate_readers() -> Sequence[Reader]:
     return readers.builtin()
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # outermost: after an xfail mark has had its say
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """Give reports of thresholds their outcome, and warned and waived ones a status of their own."""
     report: pytest.TestReport = yield
@@ -85,11 +110,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         word = outcome["verdict"]["verdict"]
         if report.when == ("setup" if word == "unmeasurable" else "call"):
             report.vigate = outcome  # type: ignore[attr-defined]
-            if report.when == "setup" and call.excinfo is not None:
+            if call.excinfo is not None:
                 # pytest asks an item for the words of its failure in the call phase only.
                 report.longrepr = item.repr_failure(call.excinfo)
-            if word in ("warned", "waived") and report.failed:
-                report.outcome = "skipped"
+            report.outcome = STATUS[word]
+            vars(report).pop("wasxfail", None)
+            if report.outcome == "skipped":
                 report.wasxfail = outcome["verdict"]["message"]
     return report
 
@@ -118,12 +144,8 @@ class Run:
         """No gate file was left out and no worker was lost."""
         self.unreadable = False
         """A gate file could not be read."""
-
-    @property
-    def _blocked(self) -> bool:
-        """Whether a verdict stands in the way of a deploy."""
-        words = {outcome["verdict"]["verdict"] for outcome in self.outcomes.values()}
-        return not words <= {"passed", "warned", "waived"}
+        self.complaint = ""
+        """Why the run record could not be written."""
 
     @property
     def _path(self) -> Path | None:
@@ -133,19 +155,15 @@ class Run:
             return None
         return Path(self.config.invocation_params.dir, path)
 
-    def pytest_sessionstart(self) -> None:
-        """Remove an old record: a run that crashes must not leave yesterday's verdicts behind."""
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
-
     @pytest.hookimpl(wrapper=True, trylast=True)  # innermost: before --lf takes items away
     def pytest_make_collect_report(self, collector: pytest.Collector) -> Any:
         """Remember what there is to judge, also where options then select a part of it."""
         report: pytest.CollectReport = yield
         if _is_gate(report.nodeid):
-            self.collected.update(dict.fromkeys((item.nodeid for item in report.result), report.nodeid))
-            # A gate file has a threshold at least: one that collects as empty was left out, as --lf does.
-            self.whole &= report.passed and bool(report.result)
+            self.whole &= report.passed
+            # A gate has a threshold at least: one that collects as empty was left out, as --lf does.
+            items = report.result or (collector.collect() if report.passed else ())
+            self.collected.update(dict.fromkeys((item.nodeid for item in items), report.nodeid))
         return report
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -175,23 +193,34 @@ class Run:
         self.whole &= output["whole"]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the run record, or hand a worker's part to the controller."""
-        if self.unreadable and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-            # Workers of xdist, and --continue-on-collection-errors, would call it a failed test.
-            session.exitstatus = pytest.ExitCode.INTERRUPTED
-        if self._blocked and session.exitstatus == pytest.ExitCode.OK:
-            # A conftest's xfail mark turns the report green; the verdict stands.
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        """Write the run record, or hand a worker's part to the controller; and hold the exit code to the verdicts."""
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput["vigate"] = {
                 "collected": self.collected,
                 "deselected": sorted(self.deselected & self.collected.keys()),
                 "whole": self.whole,
             }
-        elif self._path is not None:
+            return
+        if not self.config.option.collectonly:
+            session.exitstatus = self._exit_status(session.exitstatus)
+        if self._path is not None:
             from pytest_vigate.reports import record
 
-            record.write(self.record(), self._path)
+            try:
+                record.write(self.record(), self._path)
+            except OSError as error:
+                self.complaint = f"the run record could not be written to {self._path.name}: {error.strerror}"
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def _exit_status(self, found: int | pytest.ExitCode) -> int | pytest.ExitCode:
+        """Pytest's exit code, unless it would be better than what was found out about the gates."""
+        if self.unreadable and found in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            # Workers of xdist, and --continue-on-collection-errors, would call it a failed test.
+            return pytest.ExitCode.INTERRUPTED
+        if found == pytest.ExitCode.OK and self.collected.keys() - self.deselected and not self.outcomes:
+            # Thresholds were there and all of them were skipped: nothing is known.
+            return pytest.ExitCode.NO_TESTS_COLLECTED
+        return found
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the table of verdicts; nothing where no gate file was met."""
@@ -200,6 +229,8 @@ class Run:
         from pytest_vigate.reports import terminal
 
         terminalreporter.section("vigate")
+        if self.complaint:
+            terminalreporter.write_line(self.complaint, red=True)
         for line, colour in terminal.summary(self.record()):
             terminalreporter.write_line(line, **({colour: True} if colour else {}))
 

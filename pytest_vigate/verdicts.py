@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
 from pytest_vigate.evaluation.cache import Slice
-from pytest_vigate.evaluation.estimate import Estimate
+from pytest_vigate.evaluation.estimate import FEW, Estimate
 from pytest_vigate.evaluation.plan import Check
 from pytest_vigate.gates.model import Threshold, Waiver
 
 Word = Literal["passed", "failed", "inconclusive", "unmeasurable", "warned", "waived"]
+
+#: A slice, its verdict, and what stood in the way where the number alone does not say it.
+Decided = tuple[Slice, "Word", str]
 
 #: All six words, in the order in which summaries count them.
 WORDS: tuple[Word, ...] = ("passed", "failed", "inconclusive", "unmeasurable", "warned", "waived")
@@ -46,6 +49,8 @@ class Verdict(TypedDict):
     margin: float | None
     """Distance of the value to the bound, negative when missed."""
     samples: int
+    evidence: int
+    """Samples that bear on the score; `min_samples` counts these."""
     band: str
     severity: str
     message: str
@@ -79,18 +84,14 @@ def judge(
     """
     threshold, score = check.threshold, check.score
     groups = [(item, *_decide(threshold, item.estimate)) for item in slices]
-    kept = [
-        group
-        for group in groups
-        if not (threshold.small_groups == "ignore" and group[0].estimate.samples < threshold.min_samples)
-    ]
-    item, word, why = _worst(kept, threshold) if kept else (groups[0][0], "inconclusive", "every group is small")
+    kept = [group for group in groups if not _left_out(group[0], check)]
+    item, word, why = _worst(kept, threshold) if kept else (groups[0][0], "inconclusive", "every group is left out")
     estimate = item.estimate
     verdict = _blank(check, signature=signature, level=level)
     verdict["value"], verdict["low"], verdict["high"] = _number(estimate.value), estimate.low, estimate.high
     verdict["method"] = estimate.method
     verdict["margin"] = _margin(threshold, estimate.value)
-    verdict["samples"] = estimate.samples
+    verdict["samples"], verdict["evidence"] = estimate.samples, estimate.evidence
     verdict["band"] = score.band(estimate.value)
     verdict["notes"] = list(notes)
     if threshold.per is not None:
@@ -98,10 +99,20 @@ def judge(
     _describe(verdict, threshold, item, word=word, why=why)
     if word == "passed" and _within_noise(threshold, estimate):
         verdict["notes"].append(f"within noise: the {100 * level:g}% interval contains the bound")
-    _apply_waiver(verdict, threshold.waiver, today=today)
+    _apply_waiver(verdict, threshold.waiver, kept, today=today)
     if verdict["verdict"] in ("failed", "inconclusive") and threshold.severity == "warn":
         verdict["verdict"] = "warned"
     return verdict, item
+
+
+def _left_out(item: Slice, check: Check) -> bool:
+    """Whether a group of `per` is not judged: too small where the gate says so, or nothing the score could be of.
+
+    A label that stands in false positives alone has no recall; an attribute's value without evidence is not excused.
+    """
+    threshold, evidence = check.threshold, item.estimate.evidence
+    small = threshold.small_groups == "ignore" and evidence < threshold.min_samples
+    return item.group is not None and (small or (threshold.per in check.metric.keys and not evidence))
 
 
 def unmeasurable(check: Check, reason: str, *, level: float, signature: str) -> Verdict:
@@ -126,6 +137,7 @@ def _blank(check: Check, *, signature: str, level: float) -> Verdict:
         bound={word: bound for word in ("min", "max") if (bound := getattr(threshold, word)) is not None},
         margin=None,
         samples=0,
+        evidence=0,
         band="",
         severity=threshold.severity,
         message="",
@@ -153,13 +165,16 @@ def _decide(threshold: Threshold, estimate: Estimate) -> tuple[Word, str]:
     """Verdict on one estimate, and what stood in the way where the number alone does not say it."""
     if math.isnan(estimate.value):
         return "unmeasurable", "undefined on these samples (nothing to divide by)"
-    if estimate.samples < threshold.min_samples:
-        return "inconclusive", f"{estimate.samples} samples are fewer than min_samples {threshold.min_samples}"
+    if estimate.evidence < threshold.min_samples:
+        of = "" if estimate.evidence == estimate.samples else f" of {estimate.samples} samples bear on it, which"
+        many = f"{estimate.evidence}{of or ' samples'} are fewer than min_samples {threshold.min_samples}"
+        return "inconclusive", many
     if threshold.confidence is None:
         return ("passed" if _met(threshold, estimate.value, estimate.value) else "failed"), ""
     bounds = estimate.bounds(threshold.confidence)
     if bounds is None:
-        return "inconclusive", "there is no interval to decide on"
+        few = f"{estimate.units} are too few for" if estimate.units < FEW else "there is no interval for"
+        return "inconclusive", f"{few} a confidence bound"
     if _met(threshold, *bounds):
         return "passed", ""
     lower, upper = bounds
@@ -177,11 +192,11 @@ def _met(threshold: Threshold, lower: float, upper: float) -> bool:
     return (threshold.min is None or lower >= threshold.min) and (threshold.max is None or upper <= threshold.max)
 
 
-def _worst(groups: Sequence[tuple[Slice, Word, str]], threshold: Threshold) -> tuple[Slice, Word, str]:
+def _worst(groups: Sequence[Decided], threshold: Threshold) -> Decided:
     """The group that decides: the gravest verdict, and among equals the one farthest on the wrong side."""
-    gravity = {word: i for i, word in enumerate(("failed", "unmeasurable", "inconclusive", "passed"))}
+    gravity = {word: i for i, word in enumerate(("unmeasurable", "failed", "inconclusive", "passed"))}
 
-    def order(group: tuple[Slice, Word, str]) -> tuple[int, float]:
+    def order(group: Decided) -> tuple[int, float]:
         margin = _margin(threshold, group[0].estimate.value)
         return gravity[group[1]], -math.inf if margin is None else margin
 
@@ -203,7 +218,7 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _group(group: tuple[Slice, Word, str], *, ignored: bool) -> Group:
+def _group(group: Decided, *, ignored: bool) -> Group:
     item, word, _ = group
     found = item.estimate
     return Group(
@@ -245,27 +260,32 @@ def _describe(verdict: Verdict, threshold: Threshold, item: Slice, *, word: Word
         verdict["message"] += f"; {len(bad)} of {len(verdict['groups'])} groups miss it: {shown_groups}"
 
 
-def _apply_waiver(verdict: Verdict, waiver: Waiver | None, *, today: dt.date) -> None:
-    """A failure is waived while the waiver holds; a waiver that has ended or is not needed is said."""
+def _apply_waiver(verdict: Verdict, waiver: Waiver | None, groups: Sequence[Decided], *, today: dt.date) -> None:
+    """A failure is waived while the waiver holds; one that has ended, does not reach or is not needed is said."""
     if waiver is None:
         return
     until = waiver.until.isoformat()
     if verdict["verdict"] == "passed":
         verdict["notes"].append(f"the waiver of {waiver.owner} until {until} is no longer needed; remove it")
-    if verdict["verdict"] != "failed" or verdict["value"] is None:
+    if verdict["verdict"] != "failed":
         return
     if today > waiver.until:
         verdict["message"] += f"; the waiver of {waiver.owner} ended on {until} ({waiver.reason})"
-        return
-    floor, value = waiver.floor, verdict["value"]
-    if floor is not None:
-        sunk = value > floor if set(verdict["bound"]) == {"max"} else value < floor
-        if sunk:
-            side = "above" if value > floor else "below"
-            verdict["message"] += f"; {side} the floor {floor:g} of the waiver of {waiver.owner} ({waiver.reason})"
-            return
-    verdict["verdict"] = "waived"
-    verdict["message"] += f"; waived by {waiver.owner} until {until}: {waiver.reason}"
+    elif any(word == "inconclusive" for _, word, _ in groups):
+        verdict["message"] += f"; the waiver of {waiver.owner} covers failures, and a group is inconclusive"
+    elif waiver.floor is not None and (side := _beyond_floor(verdict["bound"], waiver.floor, groups)):
+        verdict["message"] += f"; {side} the floor {waiver.floor:g} of the waiver of {waiver.owner} ({waiver.reason})"
+    else:
+        verdict["verdict"] = "waived"
+        verdict["message"] += f"; waived by {waiver.owner} until {until}: {waiver.reason}"
+
+
+def _beyond_floor(bound: Mapping[str, float], floor: float, groups: Sequence[Decided]) -> str:
+    """On which side of the floor a failed group lies; empty if none lies beyond it."""
+    values = [item.estimate.value for item, word, _ in groups if word == "failed"]
+    if set(bound) == {"max"}:
+        return "above" if max(values) > floor else ""
+    return "below" if min(values) < floor else ""
 
 
 def format_value(value: float, *others: float) -> str:

@@ -35,11 +35,15 @@ def piece(
     low: float | None = None,
     high: float | None = None,
     n: int = 100,
+    evidence: int | None = None,
     group: str | None = None,
     draws: Any = (),
 ) -> Slice:
     method: Method = "bootstrap" if low is not None else "none"
-    found = Estimate(value, low, high, n, method, np.sort(np.array(draws, dtype=float)), n, BoxMatching.scores[0])
+    bearing = n if evidence is None else evidence
+    found = Estimate(
+        value, low, high, n, bearing, method, np.sort(np.array(draws, dtype=float)), bearing, BoxMatching.scores[0]
+    )
     return Slice(group, tuple(f"s{i}" for i in range(n)), NOTHING, found, {"f1": value})
 
 
@@ -111,7 +115,7 @@ def test_confidence_decides_on_the_one_sided_bound(bound: float, word: str) -> N
 def test_confidence_without_an_interval_is_inconclusive() -> None:
     verdict = decide(check(min=0.5, confidence=0.95), piece(0.9))
     assert verdict["verdict"] == "inconclusive"
-    assert verdict["message"] == "bbox.f1 is 0.900, must be >= 0.5 (there is no interval to decide on)"
+    assert verdict["message"] == "bbox.f1 is 0.900, must be >= 0.5 (there is no interval for a confidence bound)"
 
 
 def test_pass_inside_its_own_noise_is_marked() -> None:
@@ -203,9 +207,50 @@ def test_failing_small_group_stays_inconclusive_but_a_failing_group_fails() -> N
     assert decide(check(min=0.75, per="lighting", min_samples=20), *pieces)["verdict"] == "failed"
 
 
-def test_undefined_group_is_unmeasurable() -> None:
-    pieces = [piece(0.9, group="day"), piece(float("nan"), group="night")]
-    assert decide(check(min=0.75, per="lighting"), *pieces)["verdict"] == "unmeasurable"
+@pytest.mark.parametrize("other", [0.9, 0.1])
+@pytest.mark.parametrize("options", [{}, {"severity": "warn"}, {"waiver": WAIVER}])
+def test_undefined_group_is_unmeasurable_whatever_the_others(other: float, options: dict[str, Any]) -> None:
+    pieces = [piece(other, group="day"), piece(float("nan"), group="night", evidence=0)]
+    assert decide(check(min=0.75, per="lighting", **options), *pieces)["verdict"] == "unmeasurable"
+
+
+def test_label_that_the_score_cannot_be_of_is_left_out() -> None:
+    pieces = [piece(0.9, group="dent"), piece(float("nan"), group="ghost", evidence=0)]
+    verdict = decide(check(min=0.75, per="label"), *pieces)
+    assert verdict["verdict"] == "passed"
+    assert [group["verdict"] for group in verdict["groups"]] == ["passed", "ignored"]
+
+
+def test_labels_that_all_lack_evidence_prove_nothing() -> None:
+    verdict = decide(check(min=0.75, per="label"), piece(float("nan"), group="ghost", evidence=0))
+    assert verdict["verdict"] in ("inconclusive", "unmeasurable")
+
+
+def test_waiver_does_not_reach_an_inconclusive_group() -> None:
+    pieces = [piece(0.7, group="day"), piece(0.0, group="night", n=5)]
+    verdict = decide(check(min=0.75, per="lighting", min_samples=20, waiver=WAIVER), *pieces)
+    assert verdict["verdict"] == "failed"
+    assert verdict["message"].endswith("; the waiver of vision-team covers failures, and a group is inconclusive")
+
+
+def test_floor_holds_for_every_failed_group() -> None:
+    pieces = [piece(0.7, group="day"), piece(0.5, group="night")]
+    assert decide(check(min=0.75, per="lighting", waiver=WAIVER), *pieces)["verdict"] == "failed"
+    pieces = [piece(0.7, group="day"), piece(0.65, group="night")]
+    assert decide(check(min=0.75, per="lighting", waiver=WAIVER), *pieces)["verdict"] == "waived"
+
+
+def test_samples_without_evidence_do_not_reach_min_samples() -> None:
+    verdict = decide(check(min=0.75, min_samples=50), piece(1.0, n=100, evidence=1))
+    assert verdict["verdict"] == "inconclusive"
+    assert verdict["message"].endswith("(1 of 100 samples bear on it, which are fewer than min_samples 50)")
+    assert (verdict["samples"], verdict["evidence"]) == (100, 1)
+
+
+def test_confidence_on_a_handful_is_inconclusive() -> None:
+    verdict = decide(check(min=0.5, confidence=0.95), piece(0.915, low=0.91, high=0.92, n=2, draws=[0.91, 0.915, 0.92]))
+    assert verdict["verdict"] == "inconclusive"
+    assert verdict["message"] == "bbox.f1 is 0.915, must be >= 0.5 (2 are too few for a confidence bound)"
 
 
 def test_band_is_named_half_open() -> None:

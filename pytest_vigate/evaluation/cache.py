@@ -5,8 +5,9 @@ Failures are kept too: a file that could not be read is not read again for the n
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -115,19 +116,20 @@ class Loaded:
     version: str
     _results: dict[object, object] = field(default_factory=dict)
 
-    def slices(self, check: Check, gate: Gate) -> tuple[Slice, ...]:
-        """What a check judges: one slice, or one a group in the order of their names.
+    def slices(self, check: Check, gate: Gate) -> tuple[tuple[Slice, ...], tuple[str, ...]]:
+        """What a check judges: one slice, or one a group in the order of their names; and notes for its verdict.
 
         Raises:
             UnmeasurableError: If the data does not carry the metric, or no sample is left.
         """
         statistics = self._statistics(check.metric)
         threshold = check.threshold
-        samples, rows = masks(threshold.where, self.dataset, statistics)
+        samples, rows, notes = masks(threshold.where, self.dataset, statistics)
+        notes = (*statistics.notes, *notes)
         if threshold.per is None:
-            return (self._slice(check, gate, None, samples, rows),)
+            return (self._slice(check, gate, None, samples, rows),), notes
         groups = split(threshold.per, self.dataset, statistics, samples=samples, rows=rows)
-        return tuple(self._slice(check, gate, group, kept, chosen) for group, kept, chosen in groups)
+        return tuple(self._slice(check, gate, group, kept, chosen) for group, kept, chosen in groups), notes
 
     def family(self, name: str, metric: Metric, gate: Gate) -> Family:
         """All scores of a family on the whole data set.
@@ -140,16 +142,14 @@ class Loaded:
             name=name,
             signature=signature(metric, statistics.settled, version=self.version),
             parameters=parameters(metric, statistics.settled),
-            estimates=self._estimates(metric, gate, np.ones(statistics.n, dtype=bool), statistics, words=()),
+            estimates=self._estimates(metric, gate, np.ones(statistics.n, dtype=bool), statistics),
             measures=self._once((metric, "measures"), lambda: metric.measures(statistics)),
         )
 
     def _slice(self, check: Check, gate: Gate, group: str | None, samples: Bool, rows: Bool) -> Slice:
         whole = self._statistics(check.metric)
         statistics = whole if samples.all() and rows.all() else whole.take(rows).select(samples)
-        words = tuple(f"{key}={'|'.join(values)}" for key, values in check.threshold.where.items())
-        if group is not None:
-            words += (f"{check.threshold.per}={group}",)
+        words = json.dumps([*check.threshold.where.items(), *([(check.threshold.per, group)] if group else [])])
         grouped = group is not None
         estimates = self._estimates(check.metric, gate, samples, statistics, words=words, grouped=grouped)
         ids = self.dataset.ids
@@ -171,7 +171,7 @@ class Loaded:
         samples: Bool,
         statistics: Statistics,
         *,
-        words: tuple[str, ...],
+        words: str = "[]",
         grouped: bool = False,
     ) -> Mapping[str, Estimate]:
         """Estimates of all scores of a family on one slice.
@@ -191,7 +191,7 @@ class Loaded:
                 statistics,
                 draws=intervals.draws,
                 level=intervals.level,
-                rng=generator(intervals.seed, gate.name, signature(metric, statistics.settled, version=""), *words),
+                rng=generator(intervals.seed, gate.name, signature(metric, statistics.settled, version=""), words),
                 groups=groups,
             )
 
@@ -219,7 +219,20 @@ def _load(data: Data, readers: Mapping[str, Reader], *, version: str) -> Loaded:
     files = [_file(data.predictions, predictions)]
     if references is not None and data.references is not None:
         files.append(_file(data.references, references))
+        _refuse_self(data, predictions, references, files)
     return Loaded(dataset, tuple(files), version)
+
+
+def _refuse_self(data: Data, predictions: Table, references: Table, files: Sequence[DataFile]) -> None:
+    """References that judge themselves are always right. One file may hold both sides, in different fields."""
+    if data.references is None or predictions.derive_boxes is None or references.derive_boxes is None:
+        return
+    same = files[0].digest == files[1].digest and data.predictions.boxes == data.references.boxes
+    if same and data.predictions.fields == data.references.fields:
+        raise UnmeasurableError(
+            f"{data.predictions.file}: predictions and references have the same content, so the references would judge "
+            "themselves; name the model's outputs under predictions"
+        )
 
 
 def _file(source: Source, table: Table) -> DataFile:

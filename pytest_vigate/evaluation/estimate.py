@@ -15,6 +15,9 @@ from pytest_vigate.metrics.base import Metric, Score, Statistics
 #: Draws of which more than this share are undefined give no interval: what is left would flatter the score.
 UNDEFINED_SHARE = 0.05
 
+#: Units below which a bootstrap decides nothing: two samples alike would be sure of themselves.
+FEW = 10
+
 Method = Literal["bootstrap", "clopper-pearson", "none"]
 
 
@@ -27,9 +30,10 @@ class Estimate:
         low: Lower end of the two-sided interval, None where there is none.
         high: Upper end.
         samples: Samples in the set.
+        evidence: Samples that bear on the score: an empty picture bears on no F1.
         method: How the interval was made.
         draws: (B,) sorted, defined bootstrap values; empty unless the method is ``bootstrap``.
-        trials: Units (samples, or clusters) that bear on the score.
+        units: Samples, or clusters of them, that bear on the score.
         score: The score, for its range.
     """
 
@@ -37,17 +41,24 @@ class Estimate:
     low: float | None
     high: float | None
     samples: int
+    evidence: int
     method: Method
     draws: Float
-    trials: int
+    units: int
     score: Score
 
     def bounds(self, confidence: float) -> tuple[float, float] | None:
-        """One-sided lower and upper confidence bound, each at the given level; None without an interval."""
+        """One-sided lower and upper confidence bound, each at the given level.
+
+        None where there is no interval, or where fewer than `FEW` units were drawn from: the extremes of a handful
+        are no bound, whatever their quantiles say.
+        """
         if self.method == "bootstrap":
+            if self.units < FEW:
+                return None
             return quantile(self.draws, 1 - confidence), quantile(self.draws, confidence)
         if self.method == "clopper-pearson":
-            return clopper_pearson(self.value, self.trials, 1 - confidence, score=self.score)
+            return clopper_pearson(self.value, self.units, 1 - confidence, score=self.score)
         return None
 
 
@@ -95,7 +106,8 @@ def estimate(
         elif method == "clopper-pearson":
             low, high = clopper_pearson(value, units, tail, score=score)
         kept = defined if method == "bootstrap" else np.empty(0)
-        found[score.name] = Estimate(value, low, high, n, method, kept, units, score)
+        evidence = int(np.count_nonzero(trials[:, i]))
+        found[score.name] = Estimate(value, low, high, n, evidence, method, kept, units, score)
     return found
 
 

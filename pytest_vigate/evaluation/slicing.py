@@ -11,36 +11,41 @@ from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.errors import UnmeasurableError, did_you_mean
 from pytest_vigate.metrics.base import Statistics
 
+Masks = tuple[Bool, Bool, tuple[str, ...]]
 
-def masks(where: Mapping[str, tuple[str, ...]], dataset: Dataset, statistics: Statistics) -> tuple[Bool, Bool]:
-    """Masks of samples (n,) and rows (r,) that all conditions leave.
+
+def masks(where: Mapping[str, tuple[str, ...]], dataset: Dataset, statistics: Statistics) -> Masks:
+    """Masks of samples (n,) and rows (r,) that all conditions leave, and notes on values that match nothing.
 
     Raises:
         UnmeasurableError: If they leave none.
     """
     samples = np.ones(len(dataset), dtype=bool)
     rows = np.ones(len(statistics.sample), dtype=bool)
+    notes: list[str] = []
     for key, values in where.items():
         if key in dataset.attributes:
             column = dataset.attributes[key]
+            present = {value for value in column if value is not None}
             samples &= np.fromiter((value in values for value in column), dtype=bool, count=len(column))
-            present = sorted({value for value in column if value is not None})
         else:
-            codes = statistics.keys[key]
-            wanted = np.array([name in values for name in codes.names], dtype=bool)
-            rows &= wanted[codes.code] if len(wanted) else False
-            present = sorted(codes.names)
-        if not (samples.any() and (key in dataset.attributes or rows.any())):
-            raise UnmeasurableError(_no_sample(key, values, present))
+            found = statistics.keys[key]
+            present = {found.names[i] for i in np.unique(found.code)}
+            rows &= np.isin(found.code, [i for i, name in enumerate(found.names) if name in values])
+        unmatched = [value for value in values if value not in present]
+        if len(unmatched) == len(values):
+            raise UnmeasurableError(_no_sample(key, values, sorted(present)))
+        hints = {value: did_you_mean(value, sorted(present)) or "check it" for value in unmatched}
+        notes += [f"no sample has {key}={value}; {hint}" for value, hint in hints.items()]
     rows &= samples[statistics.sample]
     if any(key not in dataset.attributes for key in where):
         owners = np.zeros(len(dataset), dtype=bool)
         owners[statistics.sample[rows]] = True
         samples &= owners
     if not samples.any():
-        conditions = ", ".join(f"{key}={'|'.join(values)}" for key, values in where.items())
-        raise UnmeasurableError(f"no sample has {conditions}; zero samples prove nothing")
-    return samples, rows
+        conditions = " and ".join(f"{key}={'|'.join(values)}" for key, values in where.items())
+        raise UnmeasurableError(f"no sample has {conditions} together; zero samples prove nothing")
+    return samples, rows, tuple(notes)
 
 
 def _no_sample(key: str, values: tuple[str, ...], present: list[str]) -> str:

@@ -25,12 +25,13 @@ from pytest_vigate.gates.checks import check
 from pytest_vigate.gates.model import Gate, Position, Threshold
 from pytest_vigate.gates.paths import Surroundings
 from pytest_vigate.gates.places import Place
+from pytest_vigate.gates.schema import MAX_DRAWS
 from pytest_vigate.gates.wording import quote, step
 
 #: Most problems shown of one file.
 MAX_PROBLEMS: Final = 100
 
-#: Marks that mean something to pytest: as a tag they would skip the item, or fail to apply to it.
+#: Marks that mean something to pytest: as a tag or family they would skip the item, or fail to apply to it.
 PYTEST_MARKS: Final = frozenset(
     {
         "filterwarnings",
@@ -48,6 +49,10 @@ PYTEST_MARKS: Final = frozenset(
 _FAMILY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _SCORE = re.compile(rf"{_FAMILY.pattern}\.[A-Za-z0-9_][A-Za-z0-9_.@-]*")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: What CI systems read as a command wherever it stands in a log: ``##[…]`` and ``##vso[…]``.
+_COMMAND = re.compile(r"##(vso)?\[", re.IGNORECASE)
+#: Draws that have to lie beyond a one-sided bound for its place to be known.
+TAIL_DRAWS: Final = 10
 
 Rule = Callable[[Place], Iterator[Problem]]
 
@@ -218,11 +223,17 @@ def id_parts_are_one_line(options: Place) -> Iterator[Problem]:
         if _CONTROL.search(key):
             yield place.problem(f"attribute {quote(key)} has a control character in its name")
         for value in place.values():
-            if _CONTROL.search(value.text):
-                yield value.problem(f"{quote(value.text)} has a control character in it")
+            yield from _unprintable(value)
     for part in (options.get("per"), options.get("id")):
-        if part and _CONTROL.search(part.text):
-            yield part.problem(f"{quote(part.text)} has a control character in it")
+        if part:
+            yield from _unprintable(part)
+
+
+def _unprintable(place: Place) -> Iterator[Problem]:
+    if _CONTROL.search(place.text):
+        yield place.problem(f"{quote(place.text)} has a control character in it")
+    if _COMMAND.search(place.text):
+        yield place.problem(f"{quote(place.text)} holds what a CI log reads as a command")
 
 
 def bound_is_given(entry: _Entry) -> Iterator[Problem]:
@@ -252,14 +263,19 @@ def level_is_a_share(intervals: Place) -> Iterator[Problem]:
         yield place.problem(f"the level of an interval lies in (0%, 100%), found {quote(place.text)}")
 
 
-def family_names_have_no_dot(metrics: Place) -> Iterator[Problem]:
-    """The first dot of ``family.score`` ends the family."""
+def family_names_are_plain(metrics: Place) -> Iterator[Problem]:
+    """The first dot of ``family.score`` ends the family, and the family becomes a mark."""
     for name, place in metrics.items():
         if not _FAMILY.fullmatch(name):
             key = metrics.key_position(name)
             place.refused.add(place.path)
             message = f"expected a name such as bbox_strict, found {quote(name)}"
             yield Problem(key.line, key.column, key.path, message, "use letters, digits, '_' and '-'")
+        elif name in PYTEST_MARKS:
+            key = metrics.key_position(name)
+            place.refused.add(place.path)
+            message = f"{quote(name)} is a mark of pytest's own and would change how its thresholds run"
+            yield Problem(key.line, key.column, key.path, message, "choose another name")
 
 
 def model_fits_reports(model: Place) -> Iterator[Problem]:
@@ -307,14 +323,21 @@ def cluster_is_an_attribute(root: Place) -> Iterator[Problem]:
 
 
 def confidence_needs_draws(root: Place, entries: list[_Entry]) -> Iterator[Problem]:
-    """Without draws there is no confidence bound to decide on."""
+    """A confidence bound is a quantile of the draws: without some beyond it, it would be decided by luck."""
     intervals = root.get("intervals")
-    draws = intervals and intervals.get("draws")
+    draws = build_intervals(intervals).draws
     for entry in entries:
         place = entry.options.get("confidence")
-        if draws and draws.value == 0 and place:
-            message = f"confidence needs intervals, and line {draws.node.line} switches them off with 'draws: 0'"
-            yield place.problem(message, "remove one of them")
+        if place is None or place.path in place.refused or not 0.5 <= number(place) < 1.0:
+            continue
+        if draws == 0:
+            yield place.problem("confidence needs intervals, and 'draws: 0' switches them off", "remove one of them")
+            continue
+        needed = math.ceil(TAIL_DRAWS / (1.0 - number(place)) - 1e-9)
+        if draws < needed:
+            message = f"{place.text} is too much for {draws} draws: {TAIL_DRAWS} have to lie beyond the bound"
+            hint = f"set intervals.draws to {needed} or more" if needed <= MAX_DRAWS else "lower the confidence"
+            yield place.problem(message, hint)
 
 
 def ids_differ(found: list[tuple[_Entry, Threshold]]) -> Iterator[Problem]:
@@ -346,7 +369,7 @@ ENTRY_RULES: Final[tuple[Callable[[_Entry], Iterator[Problem]], ...]] = (
 )
 SECTION_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "data": (attributes_differ, box_numbers_are_finite),
-    "metrics": (family_names_have_no_dot,),
+    "metrics": (family_names_are_plain,),
     "model": (model_fits_reports,),
     "intervals": (level_is_a_share,),
     "defaults": OPTION_RULES,

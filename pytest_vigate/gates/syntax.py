@@ -33,8 +33,11 @@ _NOT_FINITE = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), "-inf"),
 }
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
-# YAML 1.2, production 1 (c-printable), less the line breaks that YAML counts and editors do not.
-_NOT_PRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# YAML 1.2, production 1 (c-printable), less the line breaks that YAML counts and editors do not, and less the
+# direction marks with which a file can show a reviewer another text than it holds.
+_NOT_PRINTABLE = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\u061b\u061d-\u200d\u2010-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)
 _CLOSED_BY = {"while parsing a flow sequence": ("list", "]"), "while parsing a flow mapping": ("mapping", "}")}
 _BLOCKS = {"while parsing a block mapping": "mapping", "while parsing a block collection": "list"}
 _PLAIN = (None, "")  # PyYAML's two loaders disagree on the style of plain scalars

@@ -18,8 +18,9 @@ class Coverage(Additive):
 
     Definition:
         ``predictions = answered / asked`` over all referenced samples. A record that says "nothing here" is an
-        answer; a missing record is not. Formats that can only list what was found (COCO results, YOLO label
-        files) cannot tell the two apart: there, a sample without detections counts as unanswered.
+        answer; a missing record is not, nor is one whose reply is null. Formats that can only list what was found
+        (COCO results, YOLO label files) cannot tell "nothing" from "not asked": there, a sample without detections
+        counts as unanswered.
 
     Statistics:
         One row a referenced sample: ``answered`` (0 or 1), ``asked`` (1).
@@ -52,8 +53,10 @@ class Coverage(Additive):
 
     def statistics(self, data: Dataset) -> Statistics:
         sample = np.flatnonzero(data.references.present)
-        answered = data.predictions.present[sample].astype(float)
-        values = np.column_stack([answered, np.ones(len(sample))])
+        answered = data.predictions.present.copy()
+        if data.predictions.replies is not None:
+            answered &= np.array([reply is not None for reply in data.predictions.replies], dtype=bool)
+        values = np.column_stack([answered[sample], np.ones(len(sample))]).astype(float)
         return Statistics(("answered", "asked"), values, sample, len(data))
 
     def formula(self, sums: Float) -> Float:

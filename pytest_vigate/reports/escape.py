@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+_COMMAND = re.compile(r"##(?=(?:vso)?\[)", re.IGNORECASE)
 
 #: Names longer than this are cut: no report grows with what a model writes.
 NAME = 200
@@ -13,12 +16,13 @@ MESSAGE = 2000
 def line(text: str, *, longest: int = NAME) -> str:
     """One printable line: controls, line breaks and direction marks become visible escapes, long text is cut.
 
-    A text that a CI log would read as a command (``::error::``, ``##[group]``) is kept from standing at the start.
+    What a CI log would read as a command is broken: ``::error::`` at the start of a line, ``##[group]`` and
+    ``##vso[task]`` wherever they stand.
     """
     if len(text) > longest:
         text = f"{text[: longest - 1]}…"
-    shown = "".join(_visible(char) for char in text)
-    return f"\\{shown}" if shown.lstrip().startswith(("::", "##[")) else shown
+    shown = _COMMAND.sub(r"#\\#", "".join(_visible(char) for char in text))
+    return f"\\{shown}" if shown.lstrip().startswith("::") else shown
 
 
 def lines(text: str) -> list[str]:

@@ -13,7 +13,7 @@ GROUPS = 10
 
 def text(verdict: Mapping[str, Any], *, command: str) -> str:
     """The whole text; its first line stands alone and begins with the verdict's word."""
-    return "\n".join([headline(verdict), *_evidence(verdict), *_reasons(verdict), f"reproduce: {command}"])
+    return "\n".join([headline(verdict), *_evidence(verdict), *_reasons(verdict), f"reproduce: {_flat(command)}"])
 
 
 def headline(verdict: Mapping[str, Any]) -> str:
@@ -35,9 +35,10 @@ def _flat(message: str) -> str:
 def _evidence(verdict: Mapping[str, Any]) -> Iterator[str]:
     if verdict["value"] is None:
         return
-    yield f"{interval(verdict)}, {verdict['samples']} samples" + (
-        f", band {verdict['band']}" if verdict["band"] else ""
-    )
+    samples, evidence = verdict["samples"], verdict["evidence"]
+    bearing = "" if evidence == samples else f", {evidence} of them bear on it"
+    band = f", band {verdict['band']}" if verdict["band"] else ""
+    yield f"{interval(verdict)}, {samples} samples{bearing}{band}"
     bad = [group for group in verdict["groups"] if group["verdict"] != "passed"]
     for group in bad[:GROUPS]:
         value = "undefined" if group["value"] is None else f"{group['value']:.4g}"

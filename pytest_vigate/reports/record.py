@@ -17,6 +17,8 @@ from pytest_vigate.verdicts import WORDS
 
 #: Version of the record's schema.
 SCHEMA = 1
+#: Texts of data, such as ids, longer than this are cut.
+LONGEST = 10_000
 
 
 def make(
@@ -86,7 +88,7 @@ def _position(collected: Mapping[str, str]) -> Any:
 def write(record: Mapping[str, Any], path: Path) -> None:
     """Write the record as JSON, in one step: a reader sees the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_finite(record), indent=1, ensure_ascii=True, allow_nan=False)
+    text = json.dumps(_plain(record), indent=1, ensure_ascii=True, allow_nan=False)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -104,12 +106,14 @@ def _umask() -> int:
     return mask
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity: they become null."""
+def _plain(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they become null. Texts of data are cut where they would fill the disk."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
     if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_finite(item) for item in value]
+        return [_plain(item) for item in value]
     return value

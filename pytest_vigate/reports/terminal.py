@@ -44,9 +44,15 @@ def _cells(verdict: Mapping[str, Any]) -> tuple[str, ...]:
         "-" if value is None else format_value(value, *verdict["bound"].values()),
         ", ".join(format_bound(verdict["bound"])),
         "-" if low is None else f"[{low:.3f}, {verdict['high']:.3f}]",
-        f"n={verdict['samples']}",
+        _count(verdict),
         f"{verdict['verdict']}{band}",
     )
+
+
+def _count(verdict: Mapping[str, Any]) -> str:
+    """``n=42``, or ``n=3/42`` where three of them bear on the score."""
+    samples, evidence = verdict["samples"], verdict["evidence"]
+    return f"n={samples}" if evidence == samples else f"n={evidence}/{samples}"
 
 
 def _counts(counts: Mapping[str, int], *, judged: int) -> str:

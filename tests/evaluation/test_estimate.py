@@ -134,4 +134,4 @@ def test_clusters_widen_the_interval_of_alike_samples() -> None:
     assert alone.low is not None
     assert drawn_together.low is not None
     assert drawn_together.low < alone.low - 0.05
-    assert drawn_together.trials == 12
+    assert drawn_together.units == 12

@@ -12,7 +12,7 @@ import pytest
 from pytest_vigate.data.readers import Reader, load
 from pytest_vigate.data.tables import Source, Table
 from reading import Run, cases
-from worlds import write_gate
+from worlds import GATE, write_gate, write_jsonl
 
 COCO_GATE = (
     "vigate: 1\n"
@@ -228,6 +228,25 @@ def test_slice_without_samples_says_what_there_is(world: Path, run: Run) -> None
     assert unmeasurable(run, world, "bbox.f1[lighting=nigth]") == (
         "no sample has lighting=nigth: the data has 'day', 'night'; did you mean 'night'?"
     )
+
+
+def test_conditions_that_meet_in_no_sample(world: Path, run: Run) -> None:
+    gate = "  bbox.f1: {min: 1%, where: {lighting: day, picture: car_07.jpg}}\n"
+    head = GATE.replace("[lighting]", "[lighting, picture]")
+    path = world / "references.jsonl"
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    write_jsonl(path, [{**line, "picture": line["id"]} for line in lines])
+    write_gate(world, gate, head=head)
+    assert unmeasurable(run, world, "bbox.f1[lighting=day,picture=car_07.jpg]") == (
+        "no sample has lighting=day and picture=car_07.jpg together; zero samples prove nothing"
+    )
+
+
+def test_value_that_matches_nothing_among_others_is_noted(world: Path, run: Run) -> None:
+    write_gate(world, "  bbox.recall: {min: 1%, where: {lighting: [day, nigth]}}\n")
+    outcome = run()
+    outcome.assert_outcomes(passed=1)
+    assert "      no sample has lighting=nigth; did you mean 'night'?" in outcome.outlines
 
 
 def test_label_without_boxes_is_unmeasurable(world: Path, run: Run) -> None:

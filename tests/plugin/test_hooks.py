@@ -67,8 +67,12 @@ def test_two_metrics_of_one_name_are_refused(world: Path, run: Run) -> None:
     )
 
 
-def test_name_that_would_split_a_score_is_refused(world: Path, run: Run) -> None:
-    source = hook_example("pytest_vigate_metrics").replace('"counting"', '"count.ing"')
+@pytest.mark.parametrize("name", ["count.ing", "skip", "two words"])
+def test_name_that_would_split_a_score_or_skip_a_test_is_refused(world: Path, run: Run, name: str) -> None:
+    source = hook_example("pytest_vigate_metrics").replace('"counting"', f'"{name}"')
     (world / "conftest.py").write_text(source, encoding="utf-8")
     write_gate(world, "  bbox.f1: {min: 70%}\n")
-    run().stdout.fnmatch_lines(["conftest.Counting: its name is 'count.ing', expected letters, digits, '_' and '-'"])
+    expected = f"its name is {name!r}, expected letters, digits, '_' and '-', and no mark of pytest's"
+    result = run()
+    assert result.ret == 2
+    assert f"conftest.Counting: {expected}" in result.outlines

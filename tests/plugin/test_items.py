@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from reading import Run
-from worlds import write_gate
+from worlds import FAR, GATE, GOOD, NEAR, vi_prediction, vi_reference, vi_reply, write_gate, write_jsonl
 
 ALL_SIX = """\
   bbox.f1: {min: 70%}
@@ -97,8 +98,8 @@ def test_problems_of_a_gate_file_come_out_together_and_exit_with_2(world: Path, 
     [
         ("bbox.f1: {min: 0}", "a min of 0 can never fail: bbox.f1 is never below it"),
         (
-            "bbox.f1: {min: 50%, waiver: {until: 2999-01-01, owner: o, reason: r, floor: 60%}}",
-            "the floor 0.6 is not below the min 0.5, so nothing would be waived",
+            "bbox.f1: {min: 50%, waiver: {until: 2999-01-01, owner: o, reason: r, floor: 50%}}",
+            "the floor 0.5 is not below the min 0.5, so nothing would be waived",
         ),
         (
             "bbox.f1: {min: 50%, per: weather}",
@@ -236,13 +237,96 @@ def test_gate_file_with_short_ending_is_collected(world: Path, run: Run) -> None
     run().assert_outcomes(passed=1)
 
 
-def test_xfail_mark_of_a_conftest_cannot_turn_a_failure_green(world: Path, run: Run) -> None:
-    (world / "conftest.py").write_text(
+def mark_all(folder: Path, mark: str) -> None:
+    """A conftest that marks every item."""
+    (folder / "conftest.py").write_text(
         "import pytest\n"
         "def pytest_collection_modifyitems(items):\n"
-        "    for item in items:\n"
-        "        item.add_marker(pytest.mark.xfail)\n",
+        f"    for item in items:\n        item.add_marker(pytest.mark.{mark})\n",
         encoding="utf-8",
     )
-    write_gate(world, "  bbox.f1: {min: 90%}\n")
-    assert run().ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_xfail_mark_of_a_conftest_cannot_turn_a_failure_green(world: Path, run: Run) -> None:
+    mark_all(world, "xfail")
+    write_gate(world, ALL_SIX)
+    result = run()
+    result.assert_outcomes(passed=1, failed=2, errors=1)
+    assert (result.parseoutcomes()["warned"], result.parseoutcomes()["waived"]) == (1, 1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_run_whose_thresholds_are_all_skipped_is_not_green(world: Path, run: Run) -> None:
+    mark_all(world, "skip(reason='not today')")
+    write_gate(world, "  bbox.f1: {min: 10%}\n")
+    (world / "test_plain.py").write_text("def test_one(): pass\n", encoding="utf-8")
+    result = run()
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    result.stdout.fnmatch_lines(["0 thresholds judged: *; 1 not judged"])
+
+
+def test_gates_may_be_deselected_beside_ordinary_tests(world: Path, run: Run) -> None:
+    write_gate(world, "  bbox.f1: {min: 10%}\n")
+    (world / "test_plain.py").write_text("def test_one(): pass\n", encoding="utf-8")
+    assert run("-k", "test_one").ret == pytest.ExitCode.OK
+
+
+def test_family_named_as_a_mark_of_pytest_is_a_problem(world: Path, run: Run) -> None:
+    head = GATE.replace("thresholds:\n", "metrics:\n  skip: {metric: bbox}\nthresholds:\n")
+    write_gate(world, "  skip.f1: {min: 90%}\n", head=head)
+    result = run()
+    assert result.ret == 2
+    assert (
+        "car.gate.yaml:7:3: $.metrics.skip: 'skip' is a mark of pytest's own and would change how its thresholds run; "
+        "choose another name"
+    ) in result.outlines
+
+
+def test_slices_that_read_alike_are_judged_apart(pytester: pytest.Pytester, run: Run) -> None:
+    names = [("a.jpg", "night|dusk", NEAR), ("b.jpg", "night", FAR), ("c.jpg", "dusk", FAR)]
+    write_jsonl(
+        pytester.path / "predictions.jsonl", [vi_prediction(name, vi_reply(("dent", [box]))) for name, _, box in names]
+    )
+    write_jsonl(
+        pytester.path / "references.jsonl",
+        [vi_reference(name, ("dent", [GOOD]), lighting=light) for name, light, _ in names],
+    )
+    write_gate(
+        pytester.path,
+        "  bbox.f1:\n"
+        "    - {min: 50%, where: {lighting: night|dusk}, id: one}\n"
+        "    - {min: 50%, where: {lighting: [night, dusk]}, id: two}\n",
+    )
+    run().assert_outcomes(passed=1, failed=1)
+
+
+def test_references_that_judge_themselves_are_unmeasurable(world: Path, run: Run) -> None:
+    lines = [{"id": f"{i}", "boxes": [[1, 1, 9, 9]]} for i in range(3)]
+    for name in ("predictions.jsonl", "copy.jsonl"):
+        write_jsonl(world / name, lines)
+    boxes = "format: jsonl, boxes: {order: xyxy, space: pixels}"
+    head = (
+        f"vigate: 1\ndata:\n  predictions: {{path: predictions.jsonl, {boxes}}}\n"
+        f"  references: {{path: copy.jsonl, {boxes}}}\nthresholds:\n"
+    )
+    write_gate(world, "  bbox.f1: {min: 50%}\n", head=head)
+    result = run()
+    result.assert_outcomes(errors=1)
+    assert (
+        "unmeasurable: bbox.f1 is unknown: predictions.jsonl: predictions and references have the same content, so the "
+        "references would judge themselves; name the model's outputs under predictions"
+    ) in result.outlines
+
+
+def test_null_reply_is_no_answer(world: Path, run: Run) -> None:
+    path = world / "predictions.jsonl"
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    write_jsonl(path, [{**line, "raw_output": None} for line in lines])
+    write_gate(world, "  coverage.predictions: {min: 1%}\n")
+    run().assert_outcomes(failed=1)
+
+
+@pytest.mark.parametrize("options", [["-p", "no:terminal"], ["-p", "no:junitxml"], ["-p", "no:skipping"]])
+def test_missing_parts_of_pytest_change_no_verdict(world: Path, run: Run, options: list[str]) -> None:
+    write_gate(world, "  bbox.f1: {min: 90%}\n  bbox.iou: {min: 90%, severity: warn}\n")
+    assert run(*options).ret == pytest.ExitCode.TESTS_FAILED

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from reading import Run, cases, properties, verdicts
-from worlds import write_gate
+from worlds import GATE, GOOD, vi_prediction, vi_reference, vi_reply, write_gate, write_jsonl
 
 Record = Callable[..., dict[str, Any]]
 
@@ -87,14 +87,31 @@ def test_two_runs_give_the_same_record(world: Path, record: Record) -> None:
 
 
 def test_seed_moves_intervals_and_nothing_else(world: Path, record: Record) -> None:
-    write_gate(world, "  bbox.f1: {min: 70%}\n")
-    (first,) = record()["gates"][0]["verdicts"]
-    write_gate(world, "  bbox.f1: {min: 70%}\nintervals: {seed: 7, draws: 333}\n")
-    found = record()
-    (second,) = found["gates"][0]["verdicts"]
-    assert found["seed"] == 7
-    assert second["value"] == first["value"]
-    assert (second["low"], second["high"]) != (first["low"], first["high"])
+    found = []
+    for seed in range(5):
+        write_gate(world, f"  bbox.f1: {{min: 70%}}\nintervals: {{seed: {seed}, draws: 20}}\n")
+        run_record = record()
+        assert run_record["seed"] == seed
+        found += run_record["gates"][0]["verdicts"]
+    assert {verdict["value"] for verdict in found} == {0.75}
+    assert len({(verdict["low"], verdict["high"]) for verdict in found}) > 1
+
+
+def test_clusters_are_drawn_whole_from_the_attribute_that_names_them(world: Path, record: Record) -> None:
+    # All eight pictures but the last are of one cluster: drawn whole, recall swings between 6/7 and 0.
+    write_gate(world, "  bbox.recall: {min: 70%}\n")
+    (alone,) = record()["gates"][0]["verdicts"]
+    write_gate(world, "  bbox.recall: {min: 70%}\nintervals: {cluster: lighting}\n")
+    (together,) = record()["gates"][0]["verdicts"]
+    assert (together["low"], together["high"]) == (0.0, 6 / 7)
+    assert alone["low"] > 0
+
+
+def test_label_slice_counts_the_samples_that_have_the_label(world: Path, record: Record) -> None:
+    # Predictions say "dent", references "a dent": only the two pictures with a false positive have the label "dent".
+    write_gate(world, "  bbox.f1: {min: 1%, where: {label: dent}}\n")
+    (verdict,) = record()["gates"][0]["verdicts"]
+    assert (verdict["verdict"], verdict["value"], verdict["samples"]) == ("failed", 0.0, 2)
 
 
 @pytest.mark.parametrize(
@@ -155,14 +172,36 @@ def test_last_failed_run_that_skips_a_whole_gate_file_is_not_complete(world: Pat
     record()
     found = record("--lf")
     assert verdicts(found) == {"car.gate.yaml::bbox.f1": "failed"}
-    assert found["complete"] is False
+    assert (found["complete"], found["counts"]["not_judged"]) == (False, 1)
 
 
-def test_old_record_does_not_survive_a_run_that_crashes(world: Path, pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize("hook", ["def pytest_collection(): os._exit(9)", "raise RuntimeError"])
+def test_old_record_does_not_survive_a_run_that_crashes(world: Path, pytester: pytest.Pytester, hook: str) -> None:
     (world / "vigate.json").write_text('{"complete": true}', encoding="utf-8")
-    (world / "conftest.py").write_text("import os\ndef pytest_collection(): os._exit(9)\n", encoding="utf-8")
-    assert pytester.runpytest_subprocess("--vigate-json=vigate.json").ret == 9
+    (world / "conftest.py").write_text(f"import os\n{hook}\n", encoding="utf-8")
+    assert pytester.runpytest_subprocess("--vigate-json=vigate.json").ret != 0
     assert not (world / "vigate.json").exists()
+
+
+def test_record_that_cannot_be_written_is_wrong_usage(world: Path, run: Run) -> None:
+    write_gate(world, "  bbox.f1: {min: 70%}\n")
+    result = run("--vigate-json=.")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: --vigate-json: . is there and no file; name a file to write" in result.errlines
+    result = run("--vigate-json=predictions.jsonl/vigate.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in result.errlines if line.startswith("ERROR: ")]
+    # The middle is the system's own word for it.
+    assert line.startswith("ERROR: --vigate-json: predictions.jsonl/vigate.json cannot be written: ")
+    assert line.endswith("; name another place")
+
+
+def test_hostile_ids_do_not_fill_the_record(world: Path, record: Record) -> None:
+    write_jsonl(world / "predictions.jsonl", [vi_prediction("x" * 1_000_000, vi_reply(("dent", [])))])
+    write_jsonl(world / "references.jsonl", [vi_reference("x" * 1_000_000, ("dent", [GOOD]))])
+    write_gate(world, "  bbox.f1: {min: 70%}\n", head=GATE.replace("  attributes: [lighting]\n", ""))
+    assert record()["counts"]["failed"] == 1
+    assert (world / "vigate.json").stat().st_size < 100_000
 
 
 def test_record_is_replaced_in_one_step(world: Path, run: Run) -> None:

@@ -22,7 +22,9 @@ from worlds import FAR, GOOD, vi_prediction, vi_reference, vi_reply, write_gate,
         ("one\ntwo\r", r"one\x0atwo\x0d"),
         ("::error::broken", r"\::error::broken"),
         ("  ::set-output::x", r"\  ::set-output::x"),
-        ("##[group]x", r"\##[group]x"),
+        ("##[group]x", r"#\#[group]x"),
+        ("a ##vso[task.complete result=Succeeded;]", r"a #\#vso[task.complete result=Succeeded;]"),
+        ("###[error]", r"##\#[error]"),
         ("safe\u202egpj.exe", r"safe\u202egpj.exe"),
         ("\ud800", r"\ud800"),
         ("\u2028", r"\u2028"),
@@ -37,7 +39,9 @@ def test_text_becomes_one_printable_line(text: str, shown: str) -> None:
 def test_any_text_is_harmless_in_a_log_and_encodes(text: str) -> None:
     shown = escape.line(text)
     assert len(shown.splitlines()) <= 1
-    assert not shown.lstrip().startswith(("::", "##["))
+    assert not shown.lstrip().startswith("::")
+    assert "##[" not in shown
+    assert "##vso[" not in shown
     assert "\x1b" not in shown
     shown.encode("utf-8")
 
@@ -47,7 +51,7 @@ def test_long_text_is_cut() -> None:
     assert escape.line("x" * 100_000).endswith("…")
 
 
-HOSTILE = "\x1b[2J\n::error::owned\n]]><x>\u202e"
+HOSTILE = "\x1b[2J\n::error::owned\n]]><x>\u202e ##vso[task.complete result=Succeeded;]"
 
 
 def test_names_from_data_cannot_speak_to_terminal_log_or_xml(pytester: pytest.Pytester, run: Run) -> None:
@@ -63,6 +67,7 @@ def test_names_from_data_cannot_speak_to_terminal_log_or_xml(pytester: pytest.Py
     assert not [line for line in result.outlines if line.lstrip().startswith("::")]
     assert "\x1b" not in "".join(result.outlines)
     assert "\u202e" not in "".join(result.outlines)
+    assert "##vso[" not in "".join(result.outlines)
     for case in cases(pytester.path / "gates.xml").values():
         texts = [str(item.text) for item in case] + [str(item.get("message")) for item in case]
         assert not [line for text in texts for line in text.splitlines() if line.lstrip().startswith("::")]
