@@ -15,6 +15,9 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
+#: Pixels: no picture is as large, and what is computed from boxes below it stays finite.
+FARTHEST = 1e9
+
 Order = Literal["xyxy", "xywh", "yxyx", "cxcywh"]
 
 #: Half of the picture's side: detectors overshoot the edge, but not by more than this.
@@ -82,13 +85,36 @@ def place(
         (N, 4) float64 x1, y1, x2, y2.
 
     Raises:
-        DataError: If a number is not finite, or lies outside the declared space: never rescaled by a guess.
+        DataError: If a number is not finite, or lies outside the declared space: never rescaled by a guess. If a
+            corner lies beyond `FARTHEST`, or a box has sides but is too small for its area to be a number.
     """
     if not len(numbers):
         return np.empty((0, 4))
     named = where or (lambda j: f"box {j + 1}")
     _refuse(~np.isfinite(numbers), named, lambda j, k: f"{numbers[j, k]} is no coordinate; write finite numbers")
-    original = sizes[sample]  # (N, 2)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows lies beyond `FARTHEST`, and is refused
+        corners = _placed(numbers, sizes[sample], convention, named)
+    _refuse(
+        ~(np.abs(corners) <= FARTHEST),
+        named,
+        lambda j, k: (
+            f"a corner at {'xy'[k % 2]} = {corners[j, k]:.12g} lies beyond {FARTHEST:g} pixels, farther than any picture "
+            "reaches; correct the box, or the size of its picture"
+        ),
+    )
+    sides = corners[:, 2:] - corners[:, :2]
+    _refuse(
+        ((sides > 0).all(axis=1) & (sides.prod(axis=1) == 0))[:, None],
+        named,
+        lambda j, _: (
+            f"the box [{', '.join(f'{number:.12g}' for number in numbers[j])}] is so small that its area is 0; "
+            "correct it or drop it"
+        ),
+    )
+    return corners
+
+
+def _placed(numbers: Float, original: Float, convention: Convention, named: Callable[[int], str]) -> Float:
     frame = original if convention.size is None else np.broadcast_to(np.asarray(convention.size, float), original.shape)
     _refuse_unit_numbers(numbers, convention, named)
     if convention.space == "pixels":
@@ -101,7 +127,6 @@ def place(
         _refuse_outside(numbers, extent, convention, named)
         target = np.where(np.isnan(original), np.where(np.isnan(frame), 1.0, frame), original)
         corners = _corners(numbers, convention.order) * _twice(target) / extent
-    _refuse(~np.isfinite(corners), named, lambda j, k: "the box's corners are too large for a number; write pixels")
     return corners
 
 
@@ -115,14 +140,13 @@ def _corners(numbers: Float, order: Order) -> Float:
     if order == "yxyx":
         return numbers[:, [1, 0, 3, 2]].astype(np.float64)
     first, extent = numbers[:, :2], numbers[:, 2:]
-    with np.errstate(over="ignore"):
-        if order == "cxcywh":
-            return np.concatenate((first - extent / 2, first + extent / 2), axis=1)
-        return np.concatenate((first, first + extent), axis=1)
+    if order == "cxcywh":
+        return np.concatenate((first - extent / 2, first + extent / 2), axis=1)
+    return np.concatenate((first, first + extent), axis=1)
 
 
 def _refuse(bad: Bool, where: Callable[[int], str], message: Callable[[int, int], str]) -> None:
-    """Raise for the first marked number of (N, 4), saying how many boxes share its fault."""
+    """Raise for the first marked number of (N, 4), or box of (N, 1), saying how many boxes share its fault."""
     if not bad.any():
         return
     j, k = (int(index) for index in np.argwhere(bad)[0])

@@ -14,7 +14,6 @@ from functools import cached_property
 import numpy as np
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
-from pytest_vigate.data.replies import ParseFailure, ReplyRule, extract
 from pytest_vigate.errors import DataError
 
 
@@ -76,14 +75,12 @@ class Side:
         present: (n,) whether the side has a record for the sample.
         replies: Raw reply texts, one a sample, None where there is none; None if the format has no replies.
         derive_boxes: Makes the boxes on first use; None if the format has no boxes.
-        reply_rule: How an answer is found in a reply.
     """
 
     file: str
     present: Bool
     replies: tuple[str | None, ...] | None = None
     derive_boxes: Callable[[], Boxes] | None = field(default=None, repr=False)
-    reply_rule: ReplyRule = "strict"
 
     @property
     def parts(self) -> frozenset[str]:
@@ -101,17 +98,6 @@ class Side:
         if self.derive_boxes is None:
             raise DataError(self.file, "these records carry no boxes; name the field that holds them under 'fields'")
         return self.derive_boxes()
-
-    @cached_property
-    def answers(self) -> tuple[str | ParseFailure | None, ...]:
-        """What the replies say under the declared rule, (n,): an answer, why there is none, or None without a reply.
-
-        Raises:
-            DataError: If the format carries no replies.
-        """
-        if self.replies is None:
-            raise DataError(self.file, "these records carry no replies; name the field that holds them under 'fields'")
-        return tuple(None if reply is None else extract(reply, self.reply_rule) for reply in self.replies)
 
 
 @dataclass(frozen=True, eq=False)

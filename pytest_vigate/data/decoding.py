@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -47,12 +48,37 @@ def decode_line(line: Line, decoder: msgspec.json.Decoder[T]) -> T:
     """The record of a line.
 
     Raises:
-        DataError: With ``file:line:column`` if it is not JSON, with the JSON path if it is another record.
+        DataError: With ``file:line:column`` if it is not JSON, with the JSON path if it is another record, or if an
+            object in it has a key twice, of which JSON decoders keep the last.
     """
     try:
-        return decoder.decode(line.content)
+        record = decoder.decode(line.content)
+        _KEYS.decode(line.content.decode())
+    except _TwiceError as error:
+        raise DataError(
+            line.place, f"the key {error.args[0]!r} is there twice in one object; keep the one that is meant"
+        ) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise _explained(error, line.content, line.file, line.number) from None
+    return record
+
+
+class _TwiceError(Exception):
+    """A key is there twice in an object."""
+
+
+def _refuse_twice(members: Sequence[tuple[str, object]]) -> None:
+    if len(members) < 2:
+        return
+    seen: set[str] = set()
+    for key, _ in members:
+        if key in seen:
+            raise _TwiceError(key)
+        seen.add(key)
+
+
+# msgspec cannot tell that a key is there twice. Numbers stay text: nobody looks at them.
+_KEYS = json.JSONDecoder(object_pairs_hook=_refuse_twice, parse_int=str, parse_float=str)
 
 
 def decode_document(source: Source, path: Path, decoder: msgspec.json.Decoder[T]) -> T:
@@ -68,14 +94,14 @@ def decode_document(source: Source, path: Path, decoder: msgspec.json.Decoder[T]
         raise _explained(error, content, shown(source, path), None) from None
 
 
-def convert(value: object, kind: type[T], *, where: str, path: str, strict: bool = True) -> T:
-    """A decoded value as a typed one; unless `strict`, 0 and 1 are truth values.
+def convert(value: object, kind: type[T], *, where: str, path: str) -> T:
+    """A decoded value as a typed one.
 
     Raises:
         DataError: With the JSON path of what has another type.
     """
     try:
-        return msgspec.convert(value, kind, strict=strict)
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise mismatch(error, where=where, path=path) from None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_vigate.data.tables import Source
@@ -20,9 +19,17 @@ _SIGNS = {
         for protocol in range(2, 6)
     },
 }
-#: What readers read in a folder; hashing the pictures beside it would take longer than judging.
-_TEXT = frozenset({".txt", ".yaml", ".yml", ".json", ".jsonl", ".csv", ".xml"})
+#: Bytes that tell most formats apart.
+HEAD = 1 << 16
+#: Bytes in which the first line of a JSONL file has to end for its format to be found.
+LONG_HEAD = 1 << 23
+_LINES = frozenset({".jsonl", ".ndjson"})
 _MARK = b"\xef\xbb\xbf"
+
+
+def encodable(text: str) -> str:
+    """Text that can be written as UTF-8: halves of characters, as file names in other encodings have, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def shown(source: Source, path: Path) -> str:
@@ -30,13 +37,13 @@ def shown(source: Source, path: Path) -> str:
     if len(source.paths) == 1:
         top = source.paths[0]
         if path == top:
-            return source.file
+            return encodable(source.file)
         if path.is_relative_to(top):
-            return f"{source.file.rstrip('/')}/{path.relative_to(top).as_posix()}"
+            return encodable(f"{source.file.rstrip('/')}/{path.relative_to(top).as_posix()}")
     for root in source.roots:
         if path.is_relative_to(root):
-            return path.relative_to(root).as_posix()
-    return path.name
+            return encodable(path.relative_to(root).as_posix())
+    return encodable(path.name)
 
 
 def inside(source: Source, path: Path) -> Path:
@@ -74,7 +81,7 @@ def entries(source: Source, folder: Path) -> list[Path]:
 
 
 def read_bytes(source: Source, path: Path, *, empty: bool = False) -> bytes:
-    """Content of a UTF-8 text file of the source, without a byte order mark.
+    """Content of a UTF-8 text file of the source, without a byte order mark. Its sum is kept for `digest`.
 
     Args:
         source: What the file belongs to.
@@ -82,8 +89,16 @@ def read_bytes(source: Source, path: Path, *, empty: bool = False) -> bytes:
         empty: An empty file is an answer, as for YOLO labels.
 
     Raises:
-        DataError: If the file is missing, leaves the roots, is a folder, is empty or is not UTF-8 text.
+        DataError: If the file is missing, leaves the roots, is a folder, is empty or is not UTF-8 text, or has changed
+            since it was first read for the source.
     """
+    where = shown(source, path)
+    content = _unmarked(_read(source, path), where, empty=empty)
+    _refuse_other_text(content, where)
+    return content
+
+
+def _read(source: Source, path: Path) -> bytes:
     where = shown(source, path)
     resolved = inside(source, path)
     try:
@@ -97,8 +112,9 @@ def read_bytes(source: Source, path: Path, *, empty: bool = False) -> bytes:
         raise DataError(where, "there is no such file; check the path, it is relative to the gate file") from None
     except OSError as error:
         raise DataError(where, f"the file cannot be read: {error.strerror}; check its permissions") from None
-    content = _unmarked(content, where, empty=empty)
-    _refuse_other_text(content, where)
+    checksum = hashlib.sha256(content).hexdigest()
+    if source.sums.setdefault(path, checksum) != checksum:
+        raise DataError(where, "the file has changed since it was first read; wait until it is written, then run again")
     return content
 
 
@@ -124,8 +140,8 @@ def _refuse_other_text(content: bytes, where: str) -> None:
         ) from None
 
 
-def read_head(source: Source, path: Path, *, size: int = 65536) -> bytes:
-    """The first bytes of a file, for a format's signs; empty for a folder.
+def read_head(source: Source, path: Path) -> bytes:
+    """The first bytes of a file, for a format's signs: of a JSONL file its first line at least; empty for a folder.
 
     Raises:
         DataError: If the file is missing, leaves the roots, is empty or is no text.
@@ -137,7 +153,9 @@ def read_head(source: Source, path: Path, *, size: int = 65536) -> bytes:
         return read_bytes(source, path)
     try:
         with resolved.open("rb") as stream:
-            head = stream.read(size)
+            head = stream.read(HEAD)
+            if path.suffix in _LINES and b"\n" not in head.lstrip():
+                head += stream.readline(LONG_HEAD - len(head))
     except OSError as error:
         raise DataError(
             shown(source, path), f"the file cannot be read: {error.strerror}; check its permissions"
@@ -146,32 +164,23 @@ def read_head(source: Source, path: Path, *, size: int = 65536) -> bytes:
 
 
 def digest(source: Source) -> str:
-    """``sha256:…`` over the content of all files of the source.
+    """``sha256:…`` over the content of all files that were read for the source of a table.
 
     One file has the sum that ``sha256sum`` prints; folders and several files have the sum of such a listing, in
-    the order of the names.
+    the order of the names. Pictures are never read, and so are no part of it. The files of a reader that opened
+    them on its own are read for their sums now.
+
+    Raises:
+        DataError: If nothing was read and a file cannot be.
     """
-    files = dict(_files(source))
-    sums = {}
-    for name, path in sorted(files.items()):
-        try:
-            with path.open("rb") as stream:
-                sums[name] = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            raise DataError(name, f"the file cannot be read: {error.strerror}") from None
-    if len(source.paths) == 1 and source.paths[0].is_file():
-        return f"sha256:{next(iter(sums.values()))}"
-    listing = "".join(f"{checksum}  {name}\n" for name, checksum in sums.items())
+    if not source.sums:
+        for path in source.paths:
+            _read(source, path)
+    sums = source.sums
+    if len(source.paths) == 1 and list(sums) == [source.paths[0]]:
+        return f"sha256:{sums[source.paths[0]]}"
+    # a folder has the same sum wherever it stands
+    top = f"{encodable(source.file).rstrip('/')}/"
+    names = sorted((shown(source, path).removeprefix(top), checksum) for path, checksum in sums.items())
+    listing = "".join(f"{checksum}  {name}\n" for name, checksum in names)
     return f"sha256:{hashlib.sha256(listing.encode()).hexdigest()}"
-
-
-def _files(source: Source) -> Iterator[tuple[str, Path]]:
-    for path in source.paths:
-        resolved = inside(source, path)
-        if not resolved.is_dir():
-            yield shown(source, path), resolved
-            continue
-        for entry in sorted(resolved.rglob("*")):
-            if entry.suffix in _TEXT and (target := inside(source, entry)).is_file():
-                name = entry.relative_to(resolved).as_posix()
-                yield (name if len(source.paths) == 1 else f"{shown(source, path)}/{name}"), target

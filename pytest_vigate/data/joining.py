@@ -136,7 +136,6 @@ def _side(table: Table, record: Int, boxes: Callable[[], Boxes]) -> Side:
         record >= 0,
         None if replies is None else tuple(replies[i] if i >= 0 else None for i in record),
         None if table.derive_boxes is None else boxes,
-        table.source.replies,
     )
 
 

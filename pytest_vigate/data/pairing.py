@@ -7,7 +7,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from pytest_vigate.data.coordinates import Bool, Convention, Float, Int, place
+from pytest_vigate.data.coordinates import FARTHEST, Bool, Convention, Float, Int, place
 from pytest_vigate.data.dataset import Boxes
 from pytest_vigate.data.tables import RawBoxes, Table
 from pytest_vigate.errors import DataError
@@ -109,7 +109,7 @@ def _gathered(table: Table, sample: Int) -> _Gathered | None:
 def _checked_sizes(table: Table) -> Float:
     sizes = table.sizes
     half_known = np.isnan(sizes).sum(axis=1) == 1
-    bad = half_known | np.any((sizes <= 0) | np.isinf(sizes), axis=1)
+    bad = half_known | np.any((sizes <= 0) | (sizes > FARTHEST), axis=1)
     if bad.any():
         i = int(np.flatnonzero(bad)[0])
         raise DataError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -16,11 +18,10 @@ from pytest_vigate.errors import DataError, did_you_mean
 Record = Mapping[str, object]
 Column = tuple[str | None, ...]
 
-#: Between the parts of an id that is made of several fields.
-SEPARATOR = " | "
 #: Ids that are the picture's file name, and that name without folder and ending.
 PICTURE_KEYS = ("image", "stem")
 _RECORD = msgspec.json.Decoder(dict[str, object])
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 def pick(record: Record, path: str) -> object:
@@ -46,6 +47,20 @@ def as_text(value: object, *, where: str, name: str) -> str | None:
         return repr(value)
     kind = "a list" if isinstance(value, list) else "an object"
     raise DataError(where, f"$.{name}: {kind}, where text or a number is due; name a field inside it, with a dot")
+
+
+def decimal(text: str) -> float | None:
+    """A finite decimal number; None for other text, though Python read it as a number: ``nan``, ``inf``, ``1_0``."""
+    number = float(text) if _DECIMAL.fullmatch(text) else math.inf
+    return number if math.isfinite(number) else None
+
+
+def joined_id(parts: Sequence[str]) -> str:
+    """An id made of several fields, as ``a.jpg | how many?``: equal only where all parts are.
+
+    A separator inside a part is written with a backslash, and the one between parts follows a blank.
+    """
+    return " | ".join(part.replace("|", "\\|") for part in parts)
 
 
 def line_records(source: Source) -> Iterator[tuple[str, Record]]:
@@ -122,7 +137,7 @@ def declared_ids(source: Source, records: Callable[[], Iterator[tuple[str, Recor
                 known = did_you_mean(part, tuple(record)) or f"its fields are {', '.join(record)}"
                 raise DataError(place, f"the record has no field {part!r}, which its id is made of; {known}")
             texts.append(text)
-        ids.append(SEPARATOR.join(texts))
+        ids.append(texts[0] if isinstance(declared, str) else joined_id(texts))
     return tuple(ids)
 
 

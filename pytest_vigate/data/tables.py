@@ -31,6 +31,8 @@ class Source:
     boxes: Convention | None = None
     """Declared box convention; None leaves it to the format."""
     replies: ReplyRule = "strict"
+    sums: dict[Path, str] = field(default_factory=dict, compare=False, repr=False)
+    """SHA-256 of every file that was read: `readers.load` begins it anew, `files.read_bytes` writes it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -167,9 +167,32 @@ def test_number_that_is_not_finite_is_no_coordinate(number: float) -> None:
     )
 
 
-def test_corners_that_overflow_are_refused() -> None:
-    assert refused([[1e308, 0, 1e308, 1]], Convention("xywh", "pixels"), UNKNOWN) == (
-        "p.jsonl:1: the box's corners are too large for a number; write pixels"
+@pytest.mark.parametrize(
+    ("box", "convention", "size", "corner"),
+    [
+        ([1e308, 0, 1e308, 1], Convention("xywh", "pixels"), UNKNOWN, "x = 1e+308"),
+        ([9, 0, 1e308, 1], Convention("cxcywh", "pixels"), UNKNOWN, "x = -5e+307"),
+        ([0, 0, 9, 1e200], Convention("xyxy", "pixels"), UNKNOWN, "y = 1e+200"),
+        ([0, 0, 9, -1.1e9], Convention("xyxy", "pixels"), UNKNOWN, "y = -1100000000"),
+        ([0, 0, 9, 1e308], Convention("xyxy", "pixels"), np.array([[1e308, 1e308]]), "y = 1e+308"),
+        ([0, 0, 1, 1], Convention("xyxy", 1.0, (1e200, 1e200)), UNKNOWN, "x = 1e+200"),
+        ([0, 0, 1e300, 1e300], Convention("xyxy", 1e300), np.array([[1e300, 1e300]]), "x = inf"),
+    ],
+)
+def test_corner_beyond_any_picture(box: list[float], convention: Convention, size: Float, corner: str) -> None:
+    assert refused([box], convention, size) == (
+        f"p.jsonl:1: a corner at {corner} lies beyond 1e+09 pixels, farther than any picture reaches; "
+        "correct the box, or the size of its picture"
+    )
+
+
+def test_largest_picture_there_can_be() -> None:
+    assert placed([-1e9, 0, 1e9, 1e9], Convention("xyxy", "pixels"), UNKNOWN) == [-1e9, 0, 1e9, 1e9]
+
+
+def test_box_whose_area_is_too_small_for_a_number() -> None:
+    assert refused([[0, 0, 9, 9], [0, 0, 1e-200, 1e-200]], Convention("xyxy", "pixels"), UNKNOWN) == (
+        "p.jsonl:2: the box [0, 0, 1e-200, 1e-200] is so small that its area is 0; correct it or drop it"
     )
 
 

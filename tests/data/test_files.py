@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from data.world import READERS, World, message
@@ -82,6 +83,7 @@ def test_byte_order_mark_is_no_content(world: World) -> None:
     assert read_bytes(world.source("predictions", "p.csv"), path) == "ü".encode()
 
 
+CONTENT = b'{"id": 1, "text": ""}'
 OUTSIDE = (
     "this path leads out of the folders that data may come from; move the file below the root, "
     "or name its folder in the ini option vigate_data_roots"
@@ -96,7 +98,6 @@ def test_link_out_of_the_roots_is_refused(tmp_path: Path) -> None:
     (world.root / "p.jsonl").symlink_to(secret)
     assert reading(world, "p.jsonl") == f"p.jsonl: {OUTSIDE}"
     assert message(lambda: world.predictions("p.jsonl")) == f"p.jsonl: {OUTSIDE}"
-    assert message(lambda: digest(world.source("predictions", "p.jsonl"))) == f"p.jsonl: {OUTSIDE}"
 
 
 def test_link_within_the_roots_is_followed(world: World) -> None:
@@ -112,27 +113,84 @@ def test_path_with_dots_out_of_the_roots_is_refused(tmp_path: Path) -> None:
 
 
 def test_digest_of_a_file_is_what_sha256sum_prints(world: World) -> None:
-    world.write("p.jsonl", "{}\n")
-    assert digest(world.source("predictions", "p.jsonl")) == f"sha256:{hashlib.sha256(b'{}' + bytes([10])).hexdigest()}"
+    content = b"\xef\xbb\xbf" + b'{"id": 1, "text": ""}\n'
+    world.write("p.jsonl", content)
+    assert digest(world.predictions("p.jsonl").source) == f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def test_digest_of_a_folder_is_that_of_a_listing(world: World) -> None:
+    world.write("data.yaml", "names: [cat]")
+    world.write("set/images/a.jpg", b"\xff")
+    world.write("set/labels/a.txt", "0 0.5 0.5 0.5 0.5")
+    files = {"data.yaml": b"names: [cat]", "labels/a.txt": b"0 0.5 0.5 0.5 0.5"}
+    listing = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
+    found = digest(world.references("set").source)
+    assert found == f"sha256:{hashlib.sha256(listing.encode()).hexdigest()}"
 
 
 def test_digest_of_a_folder_sees_names_and_contents(world: World) -> None:
     def of(files: Mapping[str, str], folder: str) -> str:
         for name, content in files.items():
             world.write(f"{folder}/{name}", content)
-        return digest(world.source("references", folder))
+        return digest(world.references(folder).source)
 
-    first = of({"a.txt": "0", "b/c.txt": "1"}, "one")
-    assert of({"b/c.txt": "1", "a.txt": "0"}, "two") == first
-    assert of({"a.txt": "0", "b/d.txt": "1"}, "three") != first
-    assert of({"a.txt": "0", "b/c.txt": "2"}, "four") != first
+    line = "0 0.5 0.5 0.5 0.5"
+    first = of({"a.txt": "", "b.txt": line}, "one")
+    assert of({"b.txt": line, "a.txt": ""}, "two") == first
+    assert of({"a.txt": "", "c.txt": line}, "three") != first
+    assert of({"a.txt": "", "b.txt": f"{line} "}, "four") != first
+
+
+def test_digest_is_that_of_the_content_that_was_read(world: World) -> None:
+    path = world.write("p.jsonl", CONTENT)
+    table = world.predictions("p.jsonl")
+    path.write_text("changed")
+    assert digest(table.source) == f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
+    path.unlink()
+    assert digest(table.source) == f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
+
+
+def test_every_load_has_a_digest_of_its_own(world: World) -> None:
+    path = world.write("p.jsonl", '{"id": 1, "text": ""}')
+    source = world.source("predictions", "p.jsonl")
+    first = load(source, READERS)
+    path.write_text('{"id": 2, "text": ""}')
+    second = load(first.source, READERS)
+    assert first.source == second.source
+    assert digest(first.source) != digest(second.source)
+
+
+def test_file_that_changes_while_it_is_read(world: World) -> None:
+    path = world.write("p.jsonl", '{"image": "a.jpg", "raw_output": "", "light": "day"}')
+    table = world.predictions("p.jsonl")
+    path.write_text('{"image": "a.jpg", "raw_output": "", "light": "night"}')
+    assert message(lambda: table.attribute("light")) == (
+        "p.jsonl: the file has changed since it was first read; wait until it is written, then run again"
+    )
+
+
+class OnItsOwn(Reader):
+    """Opens its files itself."""
+
+    name: ClassVar[str] = "own"
+
+    def sniff(self, path: Path, role: Role, head: bytes) -> bool:
+        return True
+
+    def read(self, source: Source) -> Table:
+        return Table(source, {"id": ("1",)}, lambda _: source.file, np.full((1, 2), np.nan))
+
+
+def test_file_that_a_reader_opened_on_its_own_is_read_for_its_digest(world: World) -> None:
+    world.write("p.bin", b"\xff")
+    table = load(world.source("predictions", "p.bin", format="own"), {"own": OnItsOwn()})
+    assert digest(table.source) == f"sha256:{hashlib.sha256(bytes([255])).hexdigest()}"
 
 
 def test_files_of_a_glob_are_shown_below_the_root(world: World) -> None:
     paths = (world.write("runs/a.jsonl", "{}"), world.write("runs/b.jsonl", "{}"))
     source = Source("predictions", "runs/*.jsonl", paths, (world.root,))
     assert [shown(source, path) for path in paths] == ["runs/a.jsonl", "runs/b.jsonl"]
-    assert digest(source) != digest(Source("predictions", "runs/a.jsonl", paths[:1], (world.root,)))
 
 
 def test_glob_without_files(world: World) -> None:

@@ -9,6 +9,7 @@ from data.world import World, message
 from pytest_vigate.data.coordinates import Convention
 from pytest_vigate.data.dataset import Boxes, Dataset
 from pytest_vigate.data.joining import join
+from pytest_vigate.data.records import joined_id
 
 PIXELS = Convention("xyxy", "pixels")
 UNIT = Convention("xyxy", 1.0)
@@ -177,9 +178,6 @@ def test_side_without_boxes_or_replies_says_so(world: World) -> None:
     assert message(lambda: side.boxes) == (
         "p.jsonl: these records carry no boxes; name the field that holds them under 'fields'"
     )
-    assert message(lambda: side.answers) == (
-        "p.jsonl: these records carry no replies; name the field that holds them under 'fields'"
-    )
 
 
 @pytest.mark.parametrize("box", [[4, 0, 2, 4], [2, 0, 2, 4], [0, 4, 4, 4]])
@@ -309,3 +307,33 @@ def test_joining_is_independent_of_the_order_of_predictions(world: World, data: 
     shuffled = joined(world, data.draw(st.permutations(predictions)), references)
     assert as_boxes(shuffled.predictions.boxes) == as_boxes(straight.predictions.boxes)
     assert shuffled.ids == straight.ids
+
+
+def test_ids_made_of_several_fields_never_run_together(world: World) -> None:
+    fields = {"id": ("image", "prompt")}
+    world.write_lines("p.jsonl", {"image": "a", "prompt": "b | c", "text": ""})
+    world.write_lines("r.jsonl", {"image": "a | b", "prompt": "c", "text": ""})
+    predictions, references = world.predictions("p.jsonl", fields=fields), world.references("r.jsonl", fields=fields)
+    assert predictions.keys["id"] == ("a | b \\| c",)
+    assert references.keys["id"] == ("a \\| b | c",)
+    assert message(lambda: join(predictions, references)) == (
+        "p.jsonl: no id is on both sides: predictions have 'a | b \\\\| c', references 'a \\\\| b | c'; "
+        "declare which fields name a sample: fields: {id: …}"
+    )
+
+
+@given(
+    one=st.lists(st.text(alphabet="a |\\", max_size=5), min_size=2, max_size=3),
+    other=st.lists(st.text(alphabet="a |\\", max_size=5), min_size=2, max_size=3),
+)
+def test_joined_ids_are_equal_only_where_all_parts_are(one: list[str], other: list[str]) -> None:
+    assert (joined_id(one) == joined_id(other)) == (one == other)
+
+
+def test_size_beyond_any_picture(world: World) -> None:
+    line = {"id": "a", "boxes": [], "width": 1e300, "height": 1e300}
+    world.write_lines("p.jsonl", line)
+    dataset = join(world.predictions("p.jsonl", boxes=Convention("xyxy", "pixels")), None)
+    assert message(lambda: dataset.predictions.boxes) == (
+        "p.jsonl:1: 1e+300 × 1e+300 is no size of a picture; write both width and height in pixels, or neither"
+    )

@@ -204,3 +204,11 @@ def test_published_coco_pair_joins() -> None:
         )
         assert got == want
     assert dataset.references.boxes.crowd.sum() == sum(one["iscrowd"] for one in truth["annotations"])
+
+
+@pytest.mark.parametrize("second", [1, "1"])
+def test_picture_id_that_stands_twice(world: World, second: int | str) -> None:
+    truth(world, [image(1), image(2), image(second, file_name="b.jpg")], [annotation(1)])
+    assert message(lambda: world.references("gt.json")) == (
+        "gt.json: images[2]: the id 1 is already that of images[0]; give every picture its own"
+    )

@@ -13,6 +13,7 @@ from pytest_vigate.data.readers import load
 from pytest_vigate.data.tables import Source, Table
 
 PIXELS = Convention("xyxy", "pixels")
+BOX = [0, 0, 4, 4]
 
 
 def boxes_of(table: Table) -> Boxes:
@@ -79,6 +80,20 @@ def test_convention_has_to_be_declared(world: World) -> None:
         ({"boxes": [[0, 0, 4]]}, "p.jsonl:1: $.boxes[0]: expected array of length 4, got 3"),
         ({"boxes": [[0, 0, 4, 4], {}]}, "p.jsonl:1: $.boxes[1]: expected array, got object"),
         ({"boxes": "none"}, "p.jsonl:1: $.boxes: expected array, got str"),
+        ({"boxes": ""}, "p.jsonl:1: $.boxes: expected array, got str"),
+        ({"boxes": 0}, "p.jsonl:1: $.boxes: expected array, got int"),
+        ({"boxes": {}}, "p.jsonl:1: $.boxes: expected array, got object"),
+        ({"boxes": False}, "p.jsonl:1: $.boxes: expected array, got bool"),
+        ({"boxes": [{"box": ""}]}, "p.jsonl:1: $.boxes[0].box: expected array, got str"),
+        ({"boxes": [{"box": []}]}, "p.jsonl:1: $.boxes[0].box: expected array of length 4, got 0"),
+        ({"boxes": [{"box": False}]}, "p.jsonl:1: $.boxes[0].box: expected array, got bool"),
+        ({"boxes": [[0, 0, 4, 4]], "labels": ""}, "p.jsonl:1: $.labels: expected array, got str"),
+        ({"boxes": [[0, 0, 4, 4]], "scores": False}, "p.jsonl:1: $.scores: expected array, got bool"),
+        ({"boxes": [{"box": BOX, "score": False}]}, "p.jsonl:1: $.boxes[0].score: expected float, got bool"),
+        ({"boxes": [{"box": BOX, "crowd": ""}]}, "p.jsonl:1: $.boxes[0].crowd: expected bool | int, got str"),
+        ({"boxes": [{"box": BOX, "crowd": []}]}, "p.jsonl:1: $.boxes[0].crowd: expected bool | int, got array"),
+        ({"boxes": [{"box": BOX, "crowd": "yes"}]}, "p.jsonl:1: $.boxes[0].crowd: expected bool | int, got str"),
+        ({"boxes": [{"box": BOX, "crowd": 2}]}, "p.jsonl:1: $.boxes[0].crowd: invalid enum value 2"),
         ({"boxes": [[0, 0, 4, 4]], "labels": []}, "p.jsonl:1: $.labels: 0 entries for 1 boxes; write one a box"),
         ({"boxes": [{"box": [0, 0, 4, "4"]}]}, "p.jsonl:1: $.boxes[0].box[3]: expected float, got str"),
         ({"boxes": [{"bbox": 1}]}, "p.jsonl:1: the field $.boxes[0].box is missing; write null where there is no box"),
@@ -231,9 +246,15 @@ def test_columns_of_the_box_are_not_the_size_of_the_picture(world: World) -> Non
     [
         ("id,x,y,y,x\n1,0,0,4\n", "p.csv:1: the column 'x' is there twice; give every column its own name"),
         ("id,xmin,ymin,xmax,ymax\n1,0,0,4\n", "p.csv:2: 4 columns, where the header has 5; complete the row"),
-        ("id,xmin,ymin,xmax,ymax\n1,0,0,4,wide\n", "p.csv:2: ymax is 'wide', where a number is due; correct the row"),
-        ("id,xmin,ymin,xmax,ymax\n1,0,0,4,\n", "p.csv:2: ymax is '', where a number is due; correct the row"),
-        ("id,xmin,ymin,xmax,ymax\n1,0,0,4,4\n1,0,0,4,nan\n", "p.csv:3: nan is no coordinate; write finite numbers"),
+        (
+            "id,xmin,ymin,xmax,ymax\n1,0,0,4,wide\n",
+            "p.csv:2: ymax is 'wide', where a finite number is due; correct the row",
+        ),
+        ("id,xmin,ymin,xmax,ymax\n1,0,0,4,\n", "p.csv:2: ymax is '', where a finite number is due; correct the row"),
+        (
+            "id,xmin,ymin,xmax,ymax\n1,0,0,4,4\n1,0,0,4,nan\n",
+            "p.csv:3: ymax is 'nan', where a finite number is due; correct the row",
+        ),
         ("id,xmin,ymin,xmax,y_max\n1,0,0,4,4\n", "p.csv: there is no column 'ymax'; did you mean 'y_max'?"),
         (
             "key,xmin,ymin,xmax,ymax\n1,0,0,4,4\n",
@@ -260,3 +281,34 @@ def test_numbers_beyond_floating_point_are_refused(world: World) -> None:
     assert message(lambda: boxes_of(world.predictions("p.jsonl", format="jsonl", boxes=PIXELS))) == (
         "p.jsonl:1: $[...][0][2]: number out of range"
     )
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-Infinity", "1_0", "1e999", "0x1p3", "٣", "1,5"])
+@pytest.mark.parametrize("column", ["width", "score", "xmin"])
+def test_only_finite_decimal_numbers_are_numbers(world: World, column: str, number: str) -> None:
+    row = {"id": "1", "xmin": "0", "ymin": "0", "xmax": "4", "ymax": "4", "score": "1", "width": "9", "height": "9"}
+    row[column] = f'"{number}"'
+    world.write("p.csv", f"{','.join(row)}\n{','.join(row.values())}\n")
+    assert message(lambda: boxes_of(world.predictions("p.csv", boxes=PIXELS))) == (
+        f"p.csv:2: {column} is {number!r}, where a finite number is due; correct the row"
+    )
+
+
+def test_numbers_may_have_sign_and_exponent(world: World) -> None:
+    world.write("p.csv", "id,xmin,ymin,xmax,ymax,score\n1,+.5,-0,4.,1.5E+1,1e-3\n")
+    boxes = boxes_of(world.predictions("p.csv", boxes=PIXELS))
+    assert boxes.xyxy.tolist() == [[0.5, 0, 4, 15]]
+    assert boxes.score.tolist() == [0.001]
+
+
+def test_boxes_that_stand_twice_in_a_record(world: World) -> None:
+    world.write("p.jsonl", '{"id": 1, "boxes": [[0, 0, 4, 4]], "boxes": []}\n')
+    assert message(lambda: world.predictions("p.jsonl")) == (
+        "p.jsonl:1: the key 'boxes' is there twice in one object; keep the one that is meant"
+    )
+
+
+@pytest.mark.parametrize("line", ['{"id": "\\ud800", "boxes": []}', '{"id": "\\udc00", "boxes": []}'])
+def test_half_of_a_character_is_no_text(world: World, line: str) -> None:
+    world.write("p.jsonl", line)
+    assert message(lambda: world.predictions("p.jsonl", format="jsonl")).startswith("p.jsonl:1:")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data.world import World, message
 from pytest_vigate.data.joining import join
-from pytest_vigate.data.readers.vi import grounded
+from pytest_vigate.data.readers.vi import MOST_BOXES, grounded
 from pytest_vigate.data.replies import ParseFailure
 
 
@@ -74,7 +74,6 @@ def test_declared_reply_rule_finds_the_boxes(world: World) -> None:
     assert len(join(world.predictions("p.jsonl"), None).predictions.boxes.xyxy) == 0
     side = join(world.predictions("p.jsonl", replies="first-json"), None).predictions
     assert len(side.boxes.xyxy) == 1
-    assert side.answers == (reply(("a car", [[0, 0, 512, 512]])),)
 
 
 def test_references_give_boxes_of_both_shapes(world: World) -> None:
@@ -216,3 +215,71 @@ def test_written_replies_read_back(phrases: list[tuple[str, list[list[float]]]])
     found = grounded(reply(*phrases), "strict")
     assert not isinstance(found, ParseFailure)
     assert [(one.phrase, [list(box) for box in one.grounding]) for one in found] == phrases
+
+
+@pytest.mark.parametrize(
+    ("contents", "expected"),
+    [
+        (
+            {"type": "phraseGrounding", "groundedPhrases": []},
+            "$.contents.type: 'phraseGrounding' is no type of contents; did you mean 'PhraseGrounding'?",
+        ),
+        (
+            {"type": "Boxes"},
+            "$.contents.type: 'Boxes' is no type of contents; the types are PhraseGrounding, Vqa, Freeform",
+        ),
+        (
+            {"type": "PhraseGrounding", "groundedPhrase": []},
+            "$.contents: the field 'groundedPhrases' is missing; did you mean 'groundedPhrase'?",
+        ),
+        (
+            {"type": "PhraseGrounding", "caption": "a car"},
+            "$.contents: the field 'groundedPhrases' is missing; write [] where there are no boxes",
+        ),
+    ],
+)
+def test_contents_that_hide_their_boxes_are_refused(world: World, contents: dict[str, object], expected: str) -> None:
+    world.write_lines(
+        "r.jsonl", reference(1, "a.jpg", [[0, 0, 1, 1]]), {**reference(2, "b.jpg", []), "contents": contents}
+    )
+    assert message(lambda: world.references("r.jsonl")) == f"r.jsonl:2: {expected}"
+
+
+def test_freeform_contents_of_any_shape_are_samples_without_boxes(world: World) -> None:
+    world.write_lines("r.jsonl", {**reference(1, "a.jpg", []), "contents": {"type": "Freeform", "text": {"any": 1}}})
+    assert world.references("r.jsonl").derive_boxes is None
+
+
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [
+        ("raw_output", '{"image": "b.jpg", "raw_output": "x", "raw_output": "y"}'),
+        ("raw_output", '{"image": "b.jpg", "raw_output": "x", "raw_\\u006futput": "y"}'),
+        ("a", '{"image": "b.jpg", "raw_output": "x", "more": [{"a": 1, "b": {}, "a": 1}]}'),
+    ],
+)
+def test_key_that_stands_twice_in_a_record(world: World, key: str, line: str) -> None:
+    world.write("p.jsonl", f"{json.dumps(prediction('a.jpg', 'x'))}\n{line}\n")
+    assert message(lambda: world.predictions("p.jsonl")) == (
+        f"p.jsonl:2: the key {key!r} is there twice in one object; keep the one that is meant"
+    )
+
+
+def test_reply_with_too_many_boxes_is_not_read() -> None:
+    raw = reply(("a car", [[0, 0, 1, 1]] * MOST_BOXES))
+    assert isinstance(grounded(raw, "strict"), list)
+    raw = reply(("a car", [[0, 0, 1, 1]] * MOST_BOXES), ("a bus", [[0, 0, 1, 1]]))
+    assert grounded(raw, "strict") == ParseFailure("the reply holds 10001 boxes; more than 10000 are not read")
+
+
+def test_first_record_may_be_long(world: World) -> None:
+    world.write_lines("p.jsonl", prediction("a.jpg", "x" * 100_000), prediction("b.jpg", "x"))
+    assert world.predictions("p.jsonl").source.format == "vi"
+
+
+def test_record_that_is_too_long_for_its_format_to_be_found(world: World) -> None:
+    world.write_lines("p.jsonl", prediction("a.jpg", "x" * 9_000_000))
+    assert message(lambda: world.predictions("p.jsonl")) == (
+        "p.jsonl: the first record is longer than 8 MiB, too long to tell the format by; "
+        "declare format: one of coco, csv, jsonl, vi, yolo"
+    )

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
-from data.world import World, message
+from data.world import READERS, World, message
 from pytest_vigate.data.coordinates import Convention
+from pytest_vigate.data.files import digest
 from pytest_vigate.data.joining import join
+from pytest_vigate.data.readers import load
+from pytest_vigate.data.tables import Source
 
 
 def test_lines_become_boxes_of_named_classes(world: World) -> None:
@@ -108,7 +113,13 @@ def test_picture_without_predictions_has_no_boxes_and_no_answer(world: World) ->
         ),
         ("0 0.1 0.1", "3 columns; expected 'class cx cy w h', and a confidence at most"),
         ("cat 0.1 0.1 0.2 0.1", "'cat' is no class index; expected a whole number from 0 in the first column"),
-        ("0 0.1 0.1 0.2 wide", "'wide' is no number; expected 'class cx cy w h'"),
+        ("٣ 0.1 0.1 0.2 0.1", "'٣' is no class index; expected a whole number from 0 in the first column"),
+        ("0 0.1 0.1 0.2 wide", "'wide' is no finite number; expected 'class cx cy w h'"),
+        ("0 0.1 0.1 0.2 0_1", "'0_1' is no finite number; expected 'class cx cy w h'"),
+        ("0 0.1 0.1 0.2 nan", "'nan' is no finite number; expected 'class cx cy w h'"),
+        ("0 0.1 0.1 0.2 -inf", "'-inf' is no finite number; expected 'class cx cy w h'"),
+        ("0 0.1 0.1 0.2 0.1 nan", "'nan' is no finite number; expected 'class cx cy w h'"),
+        ("0 0.1 0.1 0.2 0.1 -0.1", "the confidence -0.1 lies outside [0, 1]; is the last column a tracker's id?"),
         ("0 0.1 0.1 0.2 0.1 17", "the confidence 17 lies outside [0, 1]; is the last column a tracker's id?"),
     ],
 )
@@ -129,14 +140,6 @@ def test_coordinate_outside_the_picture_names_the_line(world: World) -> None:
     assert message(lambda: join(world.predictions("gt"), world.references("gt")).references.boxes) == (
         "gt/a.txt:2: 320 lies outside [0, 1], the range of boxes: yolo; "
         "these look like pixels: boxes: {order: cxcywh, space: pixels}"
-    )
-
-
-@pytest.mark.parametrize("number", ["nan", "inf"])
-def test_number_that_is_not_finite(world: World, number: str) -> None:
-    world.write("gt/a.txt", f"0 0.5 {number} 0.5 0.5\n")
-    assert message(lambda: join(world.predictions("gt"), world.references("gt")).references.boxes) == (
-        f"gt/a.txt:1: {number} is no coordinate; write finite numbers"
     )
 
 
@@ -195,3 +198,72 @@ def test_folder_of_splits_asks_for_one(world: World) -> None:
     assert message(lambda: world.references("set")) == (
         "set/labels: this folder holds no label files (*.txt); name one of its folders: train, val"
     )
+
+
+def test_class_index_of_any_length_is_a_code(world: World) -> None:
+    world.write("gt/a.txt", f"{'9' * 5000} 0.5 0.5 0.5 0.5\n007 0.5 0.5 0.5 0.5\n000 0.5 0.5 0.5 0.5")
+    assert join(world.predictions("gt"), None).predictions.boxes.vocabulary == ("0", "7", "9" * 5000)
+
+
+def test_labels_in_a_folder_below_other_labels(world: World) -> None:
+    world.write("set/labels/a.txt", "0 0.5 0.5 0.5 0.5")
+    world.write("set/labels/night/late/b.txt", "0 0.5 0.5 0.5 0.5")
+    assert message(lambda: world.references("set")) == (
+        "set/labels/night/late/b.txt: this file lies in a folder below set/labels and would be left out; "
+        "name the folder that holds it as the path, or put all files into one folder"
+    )
+
+
+def test_labels_in_a_folder_below_that_of_pictures_which_have_none(world: World) -> None:
+    world.write("set/images/a.jpg", b"\xff")
+    world.write("set/labels/night/a.txt", "0 0.5 0.5 0.5 0.5")
+    assert message(lambda: world.references("set")) == (
+        "set/labels/night/a.txt: this file lies in a folder below set/labels and would be left out; "
+        "name the folder that holds it as the path, or put all files into one folder"
+    )
+
+
+def test_pictures_in_a_folder_below_other_pictures(world: World) -> None:
+    world.write("set/images/a.jpg", b"\xff")
+    world.write("set/images/night/b.jpg", b"\xff")
+    world.write("set/labels/a.txt", "0 0.5 0.5 0.5 0.5")
+    assert message(lambda: world.references("set")) == (
+        "set/images/night/b.jpg: this file lies in a folder below set/images and would be left out; "
+        "name the folder that holds it as the path, or put all files into one folder"
+    )
+
+
+def test_link_of_a_folder_to_itself_is_no_maze(world: World) -> None:
+    world.write("set/labels/a.txt", "0 0.5 0.5 0.5 0.5")
+    (world.root / "set/labels/again").symlink_to(world.root / "set/labels")
+    assert message(lambda: world.references("set")) == (
+        "set/labels/a.txt: this file lies in a folder below set/labels and would be left out; "
+        "name the folder that holds it as the path, or put all files into one folder"
+    )
+
+
+def test_names_that_are_not_utf8_are_shown_with_escapes(world: World) -> None:
+    folder = os.fsencode(world.root) + b"/set\xfe/labels"
+    os.makedirs(folder)
+    for name, line in ((b"a\xff.txt", b"0 0.5 0.5 0.5 0.5"), (b"b.txt", b"0 0.5")):
+        with open(os.path.join(folder, name), "wb") as stream:
+            stream.write(line)
+    inner = world.root / os.fsdecode(b"set\xfe")
+    glob = Source(
+        "references", "set?", (inner, world.write("more/labels/c.txt", "").parent), (world.root,), format="yolo"
+    )
+    assert message(lambda: load(glob, READERS)) == (
+        "set\\udcfe/labels/b.txt:1: 2 columns; expected 'class cx cy w h', and a confidence at most"
+    )
+    os.remove(os.path.join(folder, b"b.txt"))
+    table = load(glob, READERS)
+    assert table.keys == {"stem": ("a\\udcff", "c")}
+    assert table.places(0) == "set\\udcfe/labels/a\\udcff.txt"
+    assert digest(table.source).startswith("sha256:")
+    assert join(table, table).ids == ("a\\udcff", "c")
+
+
+def test_class_name_with_half_a_character_is_shown_with_an_escape(world: World) -> None:
+    world.write("gt/data.yaml", 'names: ["\\ud800"]')
+    world.write("gt/a.txt", "0 0.5 0.5 0.5 0.5")
+    assert world.references("gt").categories == {"0": "\\ud800"}

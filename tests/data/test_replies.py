@@ -3,12 +3,13 @@ from __future__ import annotations
 import json
 import sys
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_vigate.data.replies import DEPTH, ParseFailure, ReplyRule, extract
+from pytest_vigate.data.replies import DEPTH, LONGEST, Brackets, ParseFailure, ReplyRule, extract
 from worlds import real_data
 
 
@@ -197,3 +198,41 @@ def test_published_qwen_replies_split_into_valid_and_malformed() -> None:
         except json.JSONDecodeError:
             outcome = "invalid"
         assert reply["strict_json_of_fenced_body"].startswith(outcome)
+
+
+@pytest.mark.parametrize("rule", ["strict", "fenced", "answer-tag", "first-json"])
+def test_reply_that_is_too_long_is_not_searched(rule: ReplyRule) -> None:
+    assert extract("x" * (LONGEST + 1), rule) == ParseFailure(
+        f"the reply has {LONGEST + 1} characters; more than {LONGEST} are not read"
+    )
+    assert extract("x" * LONGEST, "strict") == "x" * LONGEST
+
+
+@pytest.mark.parametrize("unit", ["[x]", "[x", "{[}", "<think></think>", "[[]x"])
+def test_memory_grows_little_with_hostile_replies(unit: str) -> None:
+    reply = unit * (LONGEST // len(unit) // 8)
+    tracemalloc.start()
+    extract(reply, "first-json")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * len(reply)
+
+
+@given(text=st.text(alphabet="{}[]x", max_size=40))
+def test_broken_documents_reach_as_far_as_their_brackets(text: str) -> None:
+    reach = Brackets(text, 0, len(text))
+    for begin, char in enumerate(text):
+        if char in "{[":
+            assert reach.partner(begin) == partners(text).get(begin)
+
+
+def partners(text: str) -> dict[int, int]:
+    """Opening bracket → its closing one: a closing bracket that does not match the last open one counts for nothing."""
+    opened: list[int] = []
+    found: dict[int, int] = {}
+    for at, char in enumerate(text):
+        if char in "{[":
+            opened.append(at)
+        elif char in "}]" and opened and text[opened[-1]] == {"}": "{", "]": "["}[char]:
+            found[opened.pop()] = at
+    return found

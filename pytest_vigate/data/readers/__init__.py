@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import msgspec
 
-from pytest_vigate.data.files import inside, read_head, shown
+from pytest_vigate.data.files import LONG_HEAD, inside, read_head, shown
 from pytest_vigate.data.tables import Role, Source, Table
 from pytest_vigate.errors import DataError, did_you_mean
 
@@ -32,12 +32,14 @@ class Reader(ABC):
         Args:
             path: Resolved file or folder.
             role: The side that it is declared for.
-            head: The first 64 KiB of the file; empty for a folder.
+            head: The first 64 KiB of the file, of a JSONL file its whole first record; empty for a folder.
         """
 
     @abstractmethod
     def read(self, source: Source) -> Table:
         """The table of a source.
+
+        Files are opened with `files.read_bytes`, so that the digest in the run record is that of what was read.
 
         Raises:
             DataError: If a file cannot be read, or a record is not what the format says.
@@ -70,7 +72,7 @@ def load(source: Source, readers: Mapping[str, Reader]) -> Table:
     if not source.paths:
         raise DataError(source.file, "no file has this name; check the path, it is relative to the gate file")
     reader = _choose(source, readers)
-    return reader.read(replace(source, format=reader.name))
+    return reader.read(replace(source, format=reader.name, sums={}))
 
 
 def _choose(source: Source, readers: Mapping[str, Reader]) -> Reader:
@@ -89,7 +91,10 @@ def _choose(source: Source, readers: Mapping[str, Reader]) -> Reader:
         return fitting[0]
     where = shown(source, source.paths[0])
     if not fitting:
-        raise DataError(where, f"no format fits these {source.role}; declare format: one of {known}")
+        why = f"no format fits these {source.role}"
+        if len(heads[0][1]) >= LONG_HEAD:
+            why = f"the first record is longer than {LONG_HEAD >> 20} MiB, too long to tell the format by"
+        raise DataError(where, f"{why}; declare format: one of {known}")
     both = " and ".join(reader.name for reader in fitting)
     raise DataError(where, f"the formats {both} both fit these {source.role}; declare format: one of them")
 

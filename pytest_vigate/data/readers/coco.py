@@ -104,6 +104,7 @@ def _read_truth(source: Source) -> Table:
     file = shown(source, source.paths[0])
     truth = decode_document(source, source.paths[0], _TRUTH)
     images, annotations = truth.images, truth.annotations
+    _refuse_equal_ids(images, file)
     sample, unknown = _samples([image.id for image in images], [found.image_id for found in annotations])
     if unknown is not None:
         raise DataError(
@@ -182,6 +183,16 @@ def _read_results(source: Source) -> Table:
         np.full((len(texts), 2), np.nan),
         derive_boxes=lambda: boxes,
     )
+
+
+def _refuse_equal_ids(images: Sequence[Image], file: str) -> None:
+    first: dict[str, int] = {}
+    for i, image in enumerate(images):
+        if (other := first.setdefault(str(image.id), i)) != i:
+            raise DataError(
+                f"{file}: images[{i}]",
+                f"the id {image.id} is already that of images[{other}]; give every picture its own",
+            )
 
 
 def _samples(ids: Sequence[Identifier], wanted: Sequence[Identifier]) -> tuple[Int, int | None]:

@@ -15,7 +15,7 @@ from pytest_vigate.data import records
 from pytest_vigate.data.coordinates import Float
 from pytest_vigate.data.files import read_bytes, shown
 from pytest_vigate.data.readers import Reader
-from pytest_vigate.data.records import SEPARATOR, Record, Vocabulary
+from pytest_vigate.data.records import Record, Vocabulary
 from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
 from pytest_vigate.errors import DataError, did_you_mean
 
@@ -107,7 +107,7 @@ def _ids(source: Source, places: Sequence[str], rows: Sequence[Row]) -> tuple[li
     parts = (declared,) if isinstance(declared, str) else declared
     for name in (*parts, *((image,) if isinstance(image, str) else ())):
         _require(source, name, header)
-    ids = [SEPARATOR.join(row[part] for part in parts) for row in rows]
+    ids = [row[declared] if isinstance(declared, str) else records.joined_id([row[part] for part in parts]) for row in rows]
     for place, row in zip(places, rows, strict=True):
         for part in parts:
             if not row[part]:
@@ -164,7 +164,7 @@ def _boxes(source: Source, places: Sequence[str], rows: Sequence[Row], sample: S
         records.rows([[_number(rows[j][name], places[j], name) for name in columns] for j in full]),
         records.indices([sample[j] for j in full]),
         records.indices([vocabulary.index(rows[j].get(str(label), "")) for j in full]),
-        np.array([_number(rows[j].get(score) or "nan", places[j], score) for j in full], dtype=np.float64),
+        np.array([_number(rows[j][score], places[j], score) if rows[j].get(score) else np.nan for j in full]),
         np.zeros(len(full), dtype=np.bool_),
         vocabulary.labels,
         source.boxes,
@@ -173,7 +173,7 @@ def _boxes(source: Source, places: Sequence[str], rows: Sequence[Row], sample: S
 
 
 def _number(text: str, place: str, name: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise DataError(place, f"{name} is {text!r}, where a number is due; correct the row") from None
+    number = records.decimal(text)
+    if number is None:
+        raise DataError(place, f"{name} is {text!r}, where a finite number is due; correct the row")
+    return number

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import ClassVar, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 _FIELDS = ("id", "image", "width", "height", "boxes", "box", "labels", "label", "scores", "score", "crowd", "text")
 _REPLIES = {"predictions": ("raw_output", "prediction", "text"), "references": ("reference", "text")}
+
+
+Flag = bool | Literal[0, 1]
 
 
 class Box(NamedTuple):
@@ -172,7 +175,7 @@ class _Columns:
         if not _has(record, names.boxes):
             raise DataError(where, f"the field {names.boxes!r} is missing; write [] where there are no boxes")
         path = f"$.{names.boxes}"
-        boxes = convert(records.pick(record, names.boxes) or [], list[object], where=where, path=path)
+        boxes = convert(records.pick(record, names.boxes), list[object] | None, where=where, path=path) or []
         if boxes and isinstance(boxes[0], Mapping):
             objects = convert(boxes, list[dict[str, object]], where=where, path=path)
             for j, inner in enumerate(objects):
@@ -200,9 +203,9 @@ class _Columns:
         )
         given = records.pick(record, names.score)
         score = None if given is None else convert(given, float, where=where, path=f"{path}.{names.score}")
-        flag = records.pick(record, names.crowd) or False
-        crowd = convert(flag, bool, where=where, path=f"{path}.{names.crowd}", strict=False)
-        self._append(convert(value, Box, where=where, path=at), sample, label, score, crowd=crowd)
+        flag = records.pick(record, names.crowd)
+        crowd = False if flag is None else convert(flag, Flag, where=where, path=f"{path}.{names.crowd}")
+        self._append(convert(value, Box, where=where, path=at), sample, label, score, crowd=bool(crowd))
 
     def _append(self, box: Box, sample: int, label: object, score: float | None, *, crowd: bool) -> None:
         self.numbers.append(box)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,10 @@ from pytest_vigate.data import records
 from pytest_vigate.data.coordinates import PRESETS, Convention
 from pytest_vigate.data.decoding import decode_line, mismatch, read_lines
 from pytest_vigate.data.readers import Reader, first_record
-from pytest_vigate.data.records import Vocabulary
+from pytest_vigate.data.records import Record, Vocabulary
 from pytest_vigate.data.replies import ParseFailure, ReplyRule, extract
 from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
-from pytest_vigate.errors import DataError
+from pytest_vigate.errors import DataError, did_you_mean
 
 T = TypeVar("T")
 Box = tuple[float, float, float, float]
@@ -76,7 +76,7 @@ class Contents(Struct, rename="camel"):
     """What is annotated; other types than phrase grounding are kept without their content."""
 
     type: str
-    grounded_phrases: msgspec.Raw = msgspec.Raw(b"[]")
+    grounded_phrases: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class Reference(Struct):
@@ -91,6 +91,9 @@ _ANSWER = msgspec.json.Decoder(Answer)
 _PHRASES = msgspec.json.Decoder(list[GroundedPhrase])
 _REFERENCE = msgspec.json.Decoder(Reference)
 _GROUNDING = "PhraseGrounding"
+_TYPES = (_GROUNDING, "Vqa", "Freeform")
+#: Boxes in one reply: no picture needs more, and a model stuck in a loop writes any number.
+MOST_BOXES = 10_000
 _RENAMEABLE = ("image", "width", "height", "raw_output")
 
 
@@ -100,9 +103,13 @@ def grounded(reply: str, rule: ReplyRule) -> list[Grounding] | ParseFailure:
     if isinstance(answer, ParseFailure):
         return answer
     try:
-        return _ANSWER.decode(answer).phrase_grounding.groundings
+        groundings = _ANSWER.decode(answer).phrase_grounding.groundings
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
         return ParseFailure(str(error))
+    boxes = sum(len(phrase.grounding) for phrase in groundings)
+    if boxes > MOST_BOXES:
+        return ParseFailure(f"the reply holds {boxes} boxes; more than {MOST_BOXES} are not read")
+    return groundings
 
 
 class Vi(Reader):
@@ -157,6 +164,7 @@ def _read_references(source: Source) -> Table:
     places, found = _decoded(source, _REFERENCE)
     untyped = partial(records.line_records, source)
     contents = [record.contents for record in found]
+    _refuse_hidden_phrases(contents, places, untyped)
     grounding = any(content.type == _GROUNDING for content in contents)
     assets = [record.asset for record in found]
     ids = records.declared_ids(source, untyped) or [str(record.id) for record in found]
@@ -169,6 +177,22 @@ def _read_references(source: Source) -> Table:
         partial(records.names, untyped),
         derive_boxes=partial(_reference_boxes, source, places, contents) if grounding else None,
     )
+
+
+def _refuse_hidden_phrases(
+    contents: Sequence[Contents], places: Sequence[str], untyped: Callable[[], Iterator[tuple[str, Record]]]
+) -> None:
+    """Raise for contents whose boxes would be passed over for a misspelt word."""
+    for content, where in zip(contents, places, strict=True):
+        if content.type not in _TYPES:
+            hint = did_you_mean(content.type, _TYPES) or f"the types are {', '.join(_TYPES)}"
+            raise DataError(where, f"$.contents.type: {content.type!r} is no type of contents; {hint}")
+        if content.type == _GROUNDING and content.grounded_phrases is msgspec.UNSET:
+            record = next(record for place, record in untyped() if place == where)
+            given = record["contents"]
+            hint = did_you_mean("groundedPhrases", tuple(given)) if isinstance(given, dict) else ""
+            hint = hint or "write [] where there are no boxes"
+            raise DataError(where, f"$.contents: the field 'groundedPhrases' is missing; {hint}")
 
 
 def _decoded(source: Source, decoder: msgspec.json.Decoder[T]) -> tuple[list[str], list[T]]:
@@ -195,7 +219,7 @@ def _predicted_boxes(source: Source, replies: Sequence[str | None]) -> RawBoxes:
 def _reference_boxes(source: Source, places: Sequence[str], contents: Sequence[Contents]) -> RawBoxes:
     phrases: list[tuple[int, str, list[Box]]] = []
     for sample, content in enumerate(contents):
-        if content.type != _GROUNDING:
+        if content.type != _GROUNDING or content.grounded_phrases is msgspec.UNSET:
             continue
         where = places[sample]
         path = "$.contents.groundedPhrases"

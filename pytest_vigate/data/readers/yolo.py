@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -13,7 +13,7 @@ import yaml
 
 from pytest_vigate.data import records
 from pytest_vigate.data.coordinates import PRESETS
-from pytest_vigate.data.files import entries, inside, read_bytes, shown
+from pytest_vigate.data.files import encodable, entries, inside, read_bytes, shown
 from pytest_vigate.data.readers import Reader
 from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
 from pytest_vigate.errors import DataError
@@ -58,6 +58,7 @@ def _samples(source: Source, folder: Path) -> list[tuple[str, Path | None, str]]
     images = folder / "images"
     inner = entries(source, labels)
     found = {file.stem: file for file in inner if file.suffix == ".txt" and file.name != _CLASSES}
+    stems: list[str] = []
     if images.is_dir():
         stems = sorted(file.stem for file in entries(source, images) if file.suffix.lower() in _PICTURES)
         orphans = found.keys() - set(stems)
@@ -66,13 +67,38 @@ def _samples(source: Source, folder: Path) -> list[tuple[str, Path | None, str]]
                 shown(source, found[min(orphans)]),
                 "these labels have no picture under images/; add it or drop the file",
             )
-        if stems:
-            return [(stem, found.get(stem), shown(source, found.get(stem) or labels / f"{stem}.txt")) for stem in stems]
-    if not found:
+    if not found and not stems:
         splits = [entry.name for entry in inner if entry.is_dir()]
         hint = f"name one of its folders: {', '.join(splits)}" if splits else "check the path"
         raise DataError(shown(source, labels), f"this folder holds no label files (*.txt); {hint}")
-    return [(stem, file, shown(source, file)) for stem, file in found.items()]
+    _refuse_deeper(source, labels, {".txt"})
+    if images.is_dir():
+        _refuse_deeper(source, images, _PICTURES)
+    # a picture without labels has no objects; without pictures, every label file is a sample
+    return [
+        (encodable(stem), found.get(stem), shown(source, found.get(stem) or labels / f"{stem}.txt"))
+        for stem in stems or found
+    ]
+
+
+def _refuse_deeper(source: Source, folder: Path, endings: Set[str]) -> None:
+    """Raise for a file in a folder below `folder`, whose own files are the samples: it would be left out."""
+    seen: set[Path] = set()
+    todo = [folder]
+    while todo:
+        inner = todo.pop()
+        seen.add(inside(source, inner))
+        for entry in entries(source, inner):
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                todo += [entry] if inside(source, entry) not in seen else []
+            elif inner != folder and entry.suffix.lower() in endings and entry.name != _CLASSES:
+                raise DataError(
+                    shown(source, entry),
+                    f"this file lies in a folder below {shown(source, folder)} and would be left out; "
+                    "name the folder that holds it as the path, or put all files into one folder",
+                )
 
 
 class _Columns:
@@ -104,7 +130,7 @@ class _Columns:
             for code, place in zip(self.codes, self.places, strict=True):
                 if code not in names:
                     raise DataError(place, f"class {code} has no name among the {len(names)} of this data set; add it")
-        vocabulary = tuple(names) if names else tuple(sorted(set(self.codes), key=int))
+        vocabulary = tuple(names) if names else tuple(sorted(set(self.codes), key=lambda code: (len(code), code)))
         position = {code: i for i, code in enumerate(vocabulary)}
         return RawBoxes(
             records.rows(self.numbers),
@@ -125,16 +151,23 @@ def _parsed(words: Sequence[str], role: Role, place: str) -> tuple[str, list[flo
         raise DataError(place, "6 columns: these look like predictions with a confidence; references have 5")
     if count not in (5, 6):
         raise DataError(place, f"{count} columns{_looks(count)}; expected 'class cx cy w h', and a confidence at most")
-    if not words[0].isdecimal():
+    code = _code(words[0])
+    if code is None:
         raise DataError(place, f"{words[0]!r} is no class index; expected a whole number from 0 in the first column")
-    try:
-        box = [float(word) for word in words[1:5]]
-        score = float(words[5]) if count == 6 else np.nan
-    except ValueError as error:
-        raise DataError(place, f"{str(error).partition(': ')[2]} is no number; expected 'class cx cy w h'") from None
-    if score < 0 or score > 1:
+    numbers: list[float] = []
+    for word in words[1:]:
+        number = records.decimal(word)
+        if number is None:
+            raise DataError(place, f"{word!r} is no finite number; expected 'class cx cy w h'")
+        numbers.append(number)
+    if count == 6 and not 0 <= numbers[4] <= 1:
         raise DataError(place, f"the confidence {words[5]} lies outside [0, 1]; is the last column a tracker's id?")
-    return str(int(words[0])), box, score
+    return code, numbers[:4], numbers[4] if count == 6 else np.nan
+
+
+def _code(word: str) -> str | None:
+    """A class index without leading zeros; None for other text."""
+    return (word.lstrip("0") or "0") if word.isascii() and word.isdecimal() else None
 
 
 def _looks(count: int) -> str:
@@ -177,8 +210,9 @@ def _yaml_names(source: Source, path: Path) -> dict[str, str]:
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, list):
         names = {str(i): name for i, name in enumerate(names)}
-    if not isinstance(names, dict) or not all(
-        isinstance(name, str) and isinstance(code, str) and code.isdecimal() for code, name in names.items()
-    ):
+    if not isinstance(names, dict):
+        names = {None: None}
+    codes = [_code(code) if isinstance(code, str) else None for code in names]
+    if None in codes or not all(isinstance(name, str) for name in names.values()):
         raise DataError(where, "no class names; expected 'names' as a list, or as a mapping from index to name")
-    return {str(int(code)): str(name) for code, name in names.items()}
+    return {str(code): encodable(name) for code, name in zip(codes, names.values(), strict=True)}
