@@ -149,9 +149,9 @@ class Run:
 
     @property
     def _path(self) -> Path | None:
-        """Where the run record goes; None where this process writes none."""
+        """Where the run record goes; None where the run writes none."""
         path = self.config.getoption("vigate_json")
-        if path is None or self.config.option.collectonly or hasattr(self.config, "workerinput"):
+        if path is None or self.config.option.collectonly:
             return None
         return Path(self.config.invocation_params.dir, path)
 
@@ -182,10 +182,10 @@ class Run:
             self.outcomes[report.nodeid] = outcome
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any, error: object) -> None:
+    def pytest_testnodedown(self, node: Any) -> None:
         """Take in what a worker of xdist collected; one that died makes the run incomplete."""
         output = getattr(node, "workeroutput", {}).get("vigate")
-        if error or output is None:
+        if output is None:  # it died before its end
             self.whole = False
             return
         self.collected.update(output["collected"])

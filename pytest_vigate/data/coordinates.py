@@ -98,13 +98,13 @@ def place(
         ~(np.abs(corners) <= FARTHEST),
         named,
         lambda j, k: (
-            f"a corner at {'xy'[k % 2]} = {corners[j, k]:.12g} lies beyond {FARTHEST:g} pixels, farther than any picture "
-            "reaches; correct the box, or the size of its picture"
+            f"a corner at {'xy'[k % 2]} = {corners[j, k]:.12g} lies beyond {FARTHEST:g} pixels, farther than any "
+            "picture reaches; correct the box, or the size of its picture"
         ),
     )
-    sides = corners[:, 2:] - corners[:, :2]
+    width, height = corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]
     _refuse(
-        ((sides > 0).all(axis=1) & (sides.prod(axis=1) == 0))[:, None],
+        ((width * height == 0) & (width > 0) & (height > 0))[:, None],
         named,
         lambda j, _: (
             f"the box [{', '.join(f'{number:.12g}' for number in numbers[j])}] is so small that its area is 0; "

@@ -144,7 +144,14 @@ def _attribute(name: str, predictions: Table, references: Table | None, record: 
         return column
     column = predictions.attribute(name)
     if column is not None:
-        return tuple(column[i] if i >= 0 else None for i in record)
+        absent = int(np.count_nonzero(record < 0))
+        if absent:
+            raise DataError(
+                predictions.source.file,
+                f"attributes: only the predictions have {name!r}, and {absent} of {len(record)} references have "
+                f"no prediction: what was left unanswered would leave its slice; put the field into the references",
+            )
+        return tuple(column[i] for i in record)
     sides = (predictions,) if references is None else (references, predictions)
     known = tuple(dict.fromkeys(field for side in sides for field in side.field_names()))
     hint = did_you_mean(name, known) or (f"their fields are {', '.join(known)}" if known else "the formats carry none")

@@ -58,8 +58,11 @@ def decimal(text: str) -> float | None:
 def joined_id(parts: Sequence[str]) -> str:
     """An id made of several fields, as ``a.jpg | how many?``: equal only where all parts are.
 
-    A separator inside a part is written with a backslash, and the one between parts follows a blank.
+    A separator inside a part is written with a backslash, and the one between parts follows a blank. A single
+    field stays as it is.
     """
+    if len(parts) == 1:
+        return parts[0]
     return " | ".join(part.replace("|", "\\|") for part in parts)
 
 
@@ -137,7 +140,7 @@ def declared_ids(source: Source, records: Callable[[], Iterator[tuple[str, Recor
                 known = did_you_mean(part, tuple(record)) or f"its fields are {', '.join(record)}"
                 raise DataError(place, f"the record has no field {part!r}, which its id is made of; {known}")
             texts.append(text)
-        ids.append(texts[0] if isinstance(declared, str) else joined_id(texts))
+        ids.append(joined_id(texts))
     return tuple(ids)
 
 

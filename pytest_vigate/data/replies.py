@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from array import array
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Literal
 
 ReplyRule = Literal["strict", "fenced", "answer-tag", "first-json"]
 
+#: Characters of a reply. No model says as much in one answer; a stuck one, or an attack, says any amount.
+LONGEST = 1 << 20
 #: Deeper JSON than this is an attack or a stuck decoder, and no answer.
 DEPTH = 256
 
@@ -41,6 +45,8 @@ def extract(reply: str, rule: ReplyRule) -> str | ParseFailure:
     Returns:
         The answer, or why there is none. Whether it parses as what the gate expects is for the caller to see.
     """
+    if len(reply) > LONGEST:
+        return ParseFailure(f"the reply has {len(reply)} characters; more than {LONGEST} are not read")
     if rule == "strict":
         return reply
     if rule == "fenced":
@@ -104,7 +110,7 @@ def _first_json(text: str) -> str | ParseFailure:
         start = fence + 3
         closing = text.find("```", start, end)
         end = closing if closing >= 0 else end
-    partners = _partners(text, start, end)
+    brackets = Brackets(text, end)
     broken: ParseFailure | None = None
     while opener := _OPENER.search(text, start, end):
         begin = opener.start()
@@ -115,20 +121,40 @@ def _first_json(text: str) -> str | ParseFailure:
         if stop >= end or cause == _TOO_DEEP:
             return failure  # cut off: an inner piece of a broken document is not the answer
         broken = broken or failure
-        start = max(stop, partners.get(begin, begin) + 1)
+        start = max(stop, brackets.partner(begin) + 1)
     return broken or ParseFailure("there is no JSON document")
 
 
-def _partners(text: str, start: int, end: int) -> dict[int, int]:
-    """Opening bracket → its closing one, quotes ignored: how far a broken document reaches."""
-    open_brackets: list[int] = []
-    partners: dict[int, int] = {}
-    for bracket in _BRACKET.finditer(text, start, end):
-        if bracket[0] in "{[":
-            open_brackets.append(bracket.start())
-        elif open_brackets and text[open_brackets[-1]] == {"}": "{", "]": "["}[bracket[0]]:
-            partners[open_brackets.pop()] = bracket.start()
-    return partners
+class Brackets:
+    """How far the broken documents of a text reach: which bracket closes which, quotes ignored.
+
+    A closing bracket that does not fit the last open one counts for nothing. Asked for openers from left to right,
+    each behind the last one's partner, all answers together cost time linear in the text: only the first opener
+    that has no partner is followed to the end, and that says which of the others have none.
+    """
+
+    def __init__(self, text: str, end: int) -> None:
+        self._text = text
+        self._end = end
+        self._alone: array[int] | None = None
+
+    def partner(self, begin: int) -> int:
+        """The bracket that closes the one at `begin`; itself where there is none."""
+        alone = self._alone
+        if alone is not None and (at := bisect_left(alone, begin)) < len(alone) and alone[at] == begin:
+            return begin
+        text = self._text
+        opened = array("I")
+        for bracket in _BRACKET.finditer(text, begin, self._end):
+            kind = bracket[0]
+            if kind in "{[":
+                opened.append(bracket.start())
+            elif text[opened[-1]] == ("{" if kind == "}" else "["):
+                opened.pop()
+                if not opened:
+                    return bracket.start()
+        self._alone = opened
+        return begin
 
 
 _TOO_DEEP = f"the JSON is nested deeper than {DEPTH} levels"

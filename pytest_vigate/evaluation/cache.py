@@ -236,7 +236,7 @@ def _refuse_self(data: Data, predictions: Table, references: Table, files: Seque
 
 
 def _file(source: Source, table: Table) -> DataFile:
-    return DataFile(source.role, source.file, table.source.format or "", digest(source), len(table))
+    return DataFile(source.role, source.file, table.source.format or "", digest(table.source), len(table))
 
 
 def _statistics(dataset: Dataset, metric: Metric) -> Statistics:

@@ -308,7 +308,12 @@ def test_boxes_that_stand_twice_in_a_record(world: World) -> None:
     )
 
 
-@pytest.mark.parametrize("line", ['{"id": "\\ud800", "boxes": []}', '{"id": "\\udc00", "boxes": []}'])
-def test_half_of_a_character_is_no_text(world: World, line: str) -> None:
-    world.write("p.jsonl", line)
-    assert message(lambda: world.predictions("p.jsonl", format="jsonl")).startswith("p.jsonl:1:")
+@pytest.mark.parametrize(
+    ("half", "cause"),
+    [("\\ud800", "unexpected end of escaped utf-16 surrogate pair"), ("\\udc00", "invalid utf-16 surrogate pair")],
+)
+def test_half_of_a_character_is_no_text(world: World, half: str, cause: str) -> None:
+    world.write("p.jsonl", f'{{"id": "{half}", "boxes": []}}')
+    assert message(lambda: world.predictions("p.jsonl", format="jsonl")) == (
+        f"p.jsonl:1:15: this is not JSON: {cause}; correct it, or write the file again"
+    )

@@ -220,10 +220,10 @@ def test_memory_grows_little_with_hostile_replies(unit: str) -> None:
 
 @given(text=st.text(alphabet="{}[]x", max_size=40))
 def test_broken_documents_reach_as_far_as_their_brackets(text: str) -> None:
-    reach = Brackets(text, 0, len(text))
+    reach = Brackets(text, len(text))
     for begin, char in enumerate(text):
         if char in "{[":
-            assert reach.partner(begin) == partners(text).get(begin)
+            assert reach.partner(begin) == partners(text).get(begin, begin)
 
 
 def partners(text: str) -> dict[int, int]:

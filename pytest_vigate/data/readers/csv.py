@@ -107,7 +107,7 @@ def _ids(source: Source, places: Sequence[str], rows: Sequence[Row]) -> tuple[li
     parts = (declared,) if isinstance(declared, str) else declared
     for name in (*parts, *((image,) if isinstance(image, str) else ())):
         _require(source, name, header)
-    ids = [row[declared] if isinstance(declared, str) else records.joined_id([row[part] for part in parts]) for row in rows]
+    ids = [records.joined_id([row[part] for part in parts]) for row in rows]
     for place, row in zip(places, rows, strict=True):
         for part in parts:
             if not row[part]:

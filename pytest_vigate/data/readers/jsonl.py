@@ -21,10 +21,8 @@ from pytest_vigate.errors import DataError
 T = TypeVar("T")
 
 _FIELDS = ("id", "image", "width", "height", "boxes", "box", "labels", "label", "scores", "score", "crowd", "text")
+_FLAG: type[int] = bool | Literal[0, 1]  # type: ignore[assignment]  # mypy has no type for type expressions
 _REPLIES = {"predictions": ("raw_output", "prediction", "text"), "references": ("reference", "text")}
-
-
-Flag = bool | Literal[0, 1]
 
 
 class Box(NamedTuple):
@@ -175,7 +173,8 @@ class _Columns:
         if not _has(record, names.boxes):
             raise DataError(where, f"the field {names.boxes!r} is missing; write [] where there are no boxes")
         path = f"$.{names.boxes}"
-        boxes = convert(records.pick(record, names.boxes), list[object] | None, where=where, path=path) or []
+        given = records.pick(record, names.boxes)
+        boxes = [] if given is None else convert(given, list[object], where=where, path=path)
         if boxes and isinstance(boxes[0], Mapping):
             objects = convert(boxes, list[dict[str, object]], where=where, path=path)
             for j, inner in enumerate(objects):
@@ -204,7 +203,7 @@ class _Columns:
         given = records.pick(record, names.score)
         score = None if given is None else convert(given, float, where=where, path=f"{path}.{names.score}")
         flag = records.pick(record, names.crowd)
-        crowd = False if flag is None else convert(flag, Flag, where=where, path=f"{path}.{names.crowd}")
+        crowd = False if flag is None else convert(flag, _FLAG, where=where, path=f"{path}.{names.crowd}")
         self._append(convert(value, Box, where=where, path=at), sample, label, score, crowd=bool(crowd))
 
     def _append(self, box: Box, sample: int, label: object, score: float | None, *, crowd: bool) -> None:

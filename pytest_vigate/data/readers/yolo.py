@@ -210,9 +210,8 @@ def _yaml_names(source: Source, path: Path) -> dict[str, str]:
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, list):
         names = {str(i): name for i, name in enumerate(names)}
-    if not isinstance(names, dict):
-        names = {None: None}
-    codes = [_code(code) if isinstance(code, str) else None for code in names]
-    if None in codes or not all(isinstance(name, str) for name in names.values()):
+    if not isinstance(names, dict) or not all(
+        isinstance(name, str) and isinstance(code, str) and _code(code) for code, name in names.items()
+    ):
         raise DataError(where, "no class names; expected 'names' as a list, or as a mapping from index to name")
-    return {str(code): encodable(name) for code, name in zip(codes, names.values(), strict=True)}
+    return {str(_code(code)): encodable(name) for code, name in names.items()}
