@@ -172,15 +172,20 @@ def _floor_problems(threshold: Threshold, floor: float, score: Score) -> Iterato
 
 def _split_problems(threshold: Threshold, gate: Gate, metric: Metric) -> Iterator[Problem]:
     """`where` and `per` name attributes of the gate or keys of the family."""
-    known = (*gate.data.attributes, *metric.keys)
+    attributes, keys = gate.data.attributes, metric.keys
+    known = (*attributes, *keys)
     named = {f"where.{key}": key for key in threshold.where}
     if threshold.per is not None:
         named["per"] = threshold.per
     for place, key in named.items():
+        at = threshold.positions[place]
         if key not in known:
             hint = did_you_mean(key, known) or "list it under data.attributes"
+            yield _problem(at, f"{key!r} is neither in data.attributes nor a key of {metric.name}", hint)
+        elif key in attributes and key in keys:
+            hint = "give the records another field for it"
             yield _problem(
-                threshold.positions[place], f"{key!r} is neither in data.attributes nor a key of {metric.name}", hint
+                at, f"{key!r} is in data.attributes and a key of {metric.name}, so it has two meanings", hint
             )
 
 

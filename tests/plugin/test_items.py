@@ -282,6 +282,16 @@ def test_family_named_as_a_mark_of_pytest_is_a_problem(world: Path, run: Run) ->
     ) in result.outlines
 
 
+def test_attribute_of_the_same_name_as_a_family_key_is_ambiguous(world: Path, run: Run) -> None:
+    write_gate(world, "  bbox.f1: {min: 1%, where: {label: a}}\n", head=GATE.replace("[lighting]", "[label]"))
+    result = run()
+    assert result.ret == 2
+    assert (
+        "car.gate.yaml:7:37: $.thresholds['bbox.f1'].where.label: 'label' is in data.attributes and a key of bbox, so it "
+        "has two meanings; give the records another field for it"
+    ) in result.outlines
+
+
 def test_slices_that_read_alike_are_judged_apart(pytester: pytest.Pytester, run: Run) -> None:
     names = [("a.jpg", "night|dusk", NEAR), ("b.jpg", "night", FAR), ("c.jpg", "dusk", FAR)]
     write_jsonl(
