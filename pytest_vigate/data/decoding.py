@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -88,10 +89,15 @@ def decode_document(source: Source, path: Path, decoder: msgspec.json.Decoder[T]
         DataError: As `decode_line`.
     """
     content = read_bytes(source, path)
+    collecting = gc.isenabled()
+    gc.disable()  # nothing decoded can be garbage yet, and looking for it takes as long as decoding
     try:
         return decoder.decode(content)
     except (msgspec.DecodeError, RecursionError) as error:
         raise _explained(error, content, shown(source, path), None) from None
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def convert(value: object, kind: type[T], *, where: str, path: str) -> T:

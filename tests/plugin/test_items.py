@@ -287,8 +287,8 @@ def test_attribute_of_the_same_name_as_a_family_key_is_ambiguous(world: Path, ru
     result = run()
     assert result.ret == 2
     assert (
-        "car.gate.yaml:7:37: $.thresholds['bbox.f1'].where.label: 'label' is in data.attributes and a key of bbox, so it "
-        "has two meanings; give the records another field for it"
+        "car.gate.yaml:7:37: $.thresholds['bbox.f1'].where.label: 'label' is in data.attributes and a key of bbox, "
+        "so it has two meanings; give the records another field for it"
     ) in result.outlines
 
 
