@@ -32,7 +32,7 @@ class Pattern:
     advice: str
 
 
-#: Read in order; of the patterns of a family that fit, the first is given.
+#: All that fit are given, in this order.
 PATTERNS = (
     Pattern(
         "bbox",
@@ -55,7 +55,7 @@ PATTERNS = (
     Pattern(
         "bbox",
         ("iou",),
-        ("f1",),
+        ("f1", "recall"),
         "accurate where it finds something, but misses many: add examples of the rare objects",
     ),
     Pattern(
@@ -106,7 +106,6 @@ def _patterns(metric: Metric, values: Mapping[str, float]) -> Iterator[str]:
                 for name in (*pattern.high, *pattern.low)
             ]
             yield f"{', '.join(shown)}: {pattern.advice}"
-            return
 
 
 def _boxes(measures: Mapping[str, Any]) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -24,23 +26,40 @@ def decided(data: Dataset, score: str = "f1") -> Slice:
     return Slice(None, data.ids, statistics, found[score], values)
 
 
+LOOSE = "high f1, low iou: finds the objects but draws loose boxes"
+CAUTIOUS = "high precision, low recall: too cautious"
+EAGER = "high recall, low precision: too eager"
+ACCURATE = "high iou, low f1, low recall: accurate where it finds something, but misses many"
+NEITHER = "low precision, low recall: neither finds the objects nor is right about them"
+SOUND = "high f1, high iou: finds the objects and places them well"
+
+
 @pytest.mark.parametrize(
-    ("values", "beginning"),
+    ("f1", "iou", "precision", "recall", "expected"),
     [
-        ({"f1": 0.8, "iou": 0.5, "precision": 0.8, "recall": 0.8}, "high f1 0.80, low iou 0.50: finds the objects but"),
-        ({"f1": 0.6, "iou": 0.9, "precision": 0.9, "recall": 0.4}, "high precision 0.90, low recall 0.40: too caut"),
-        ({"f1": 0.6, "iou": 0.9, "precision": 0.4, "recall": 0.9}, "high recall 0.90, low precision 0.40: too eager"),
-        ({"f1": 0.72, "iou": 0.9, "precision": 0.72, "recall": 0.72}, "high iou 0.90, low f1 0.72: accurate where"),
-        ({"f1": 0.3, "iou": 0.4, "precision": 0.3, "recall": 0.3}, "low precision 0.30, low recall 0.30: neither"),
-        (
-            {"f1": 0.9, "iou": 0.9, "precision": 0.9, "recall": 0.9},
-            "high f1 0.90, high iou 0.90: finds the objects",
-        ),
+        (0.80, 0.5, 0.80, 0.80, [LOOSE]),
+        (0.60, 0.5, 0.90, 0.40, [CAUTIOUS]),
+        (0.60, 0.9, 0.90, 0.40, [CAUTIOUS, ACCURATE]),
+        (0.60, 0.9, 0.40, 0.90, [EAGER]),
+        (0.30, 0.4, 0.30, 0.30, [NEITHER]),
+        (0.30, 0.9, 0.30, 0.30, [ACCURATE, NEITHER]),
+        (0.90, 0.9, 0.90, 0.90, [SOUND]),
     ],
 )
-def test_combination_of_scores_is_named_with_what_to_do(values: dict[str, float], beginning: str) -> None:
-    (line,) = _patterns(BoxMatching(), values)
-    assert line.startswith(beginning)
+def test_combinations_of_scores_are_named_with_what_to_do(
+    f1: float, iou: float, precision: float, recall: float, expected: list[str]
+) -> None:
+    values = {"f1": f1, "iou": iou, "precision": precision, "recall": recall}
+    said = [re.sub(r" \d\.\d\d", "", line).partition(";")[0] for line in _patterns(BoxMatching(), values)]
+    assert [line[: len(start)] for line, start in zip(said, expected, strict=True)] == expected
+
+
+def test_combination_shows_the_scores_it_is_made_of() -> None:
+    (line,) = _patterns(BoxMatching(), {"f1": 0.8, "iou": 0.5, "precision": 0.8, "recall": 0.8})
+    assert line == (
+        "high f1 0.80, low iou 0.50: finds the objects but draws loose boxes: "
+        "tighten the annotations and check how box edges were drawn"
+    )
 
 
 def test_every_pattern_names_scores_that_have_bands() -> None:

@@ -48,12 +48,16 @@ def test_conftest_reaches_only_the_gates_below_it(pytester: pytest.Pytester, run
 
 
 def test_installed_plugin_brings_in_its_metric(world: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(world)
-    (world / "counting_plugin.py").write_text(hook_example("pytest_vigate_metrics"), encoding="utf-8")
+    site = world / "site-packages"
+    info = site / "counting-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "counting.py").write_text(hook_example("pytest_vigate_metrics"), encoding="utf-8")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: counting\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[pytest11]\ncounting = counting\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(site)
     head = "vigate: 1\ndata: {predictions: predictions.jsonl, references: references.jsonl}\nthresholds:\n"
     write_gate(world, "  counting.exact: {min: 100%}\n", head=head)
-    # An entry point pytest11 is registered by the same call that -p makes.
-    run("-p", "counting_plugin").assert_outcomes(passed=1)
+    run().assert_outcomes(passed=1)
 
 
 def test_two_metrics_of_one_name_are_refused(world: Path, run: Run) -> None:
