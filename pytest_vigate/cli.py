@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from pytest_vigate import __version__
-from pytest_vigate.data.joining import join
-from pytest_vigate.data.readers import Reader, load
+from pytest_vigate.data.readers import Reader
 from pytest_vigate.errors import GateFileError, PluginError, UnmeasurableError, did_you_mean
+from pytest_vigate.evaluation.cache import Session
 from pytest_vigate.evaluation.plan import Plan, read_plan
 from pytest_vigate.gates.schema import FamilyDescription, ScoreDescription, with_families
 from pytest_vigate.metrics import documentation
 from pytest_vigate.metrics.base import Metric
-from pytest_vigate.nodes import registered, roots
+from pytest_vigate.nodes import registries, roots, shown
 from pytest_vigate.plugin import SUFFIXES
 from pytest_vigate.reports import escape
 
@@ -68,9 +67,9 @@ def _within_pytest(command: Command, options: argparse.Namespace) -> int:
             # The first result ends the hook: nothing is collected and nothing is run.
             return command(config, options)
 
-    existing = [path for path in options.paths if Path(path).exists()]
-    # Options of the user's own configuration (coverage, workers, …) are for runs.
-    return int(pytest.main(["--override-ini=addopts=", *existing], plugins=[Runner()]))
+    # pytest loads the conftests beside the paths it is given. Options of the user's own configuration are for runs.
+    paths = [str(path) for path in _gate_files(options.paths)]
+    return int(pytest.main(["--override-ini=addopts=", *paths], plugins=[Runner()]))
 
 
 def _lint(config: pytest.Config, options: argparse.Namespace) -> int:
@@ -80,25 +79,27 @@ def _lint(config: pytest.Config, options: argparse.Namespace) -> int:
         if not Path(name).exists():
             _complain(f"{name}: there is no such file or folder")
             worst = 4
+        elif Path(name).is_file() and not name.endswith(SUFFIXES):
+            _complain(f"{name}: pytest does not collect a gate of this name; call it *{' or *'.join(SUFFIXES)}")
+            worst = 4
     if not files and not worst:
         _complain(f"{', '.join(options.paths)}: no gate file found; they are named *{' or *'.join(SUFFIXES)}")
         worst = 5
+    pytest_session = pytest.Session.from_config(config)
+    session = Session(version=__version__)
     for path in files:
-        shown = Path(os.path.relpath(path, config.invocation_params.dir)).as_posix()
+        name = shown(path, config.invocation_params.dir)
         try:
-            families, readers = _registries(config)
-            plan = read_plan(path, file=shown, roots=roots(config), metrics=families, formats=tuple(readers))
+            # As a run would: a conftest reaches the gates beside and below it.
+            families, readers = registries(pytest_session.gethookproxy(path.parent), config)
+            plan = read_plan(path, file=name, roots=roots(config), metrics=families, formats=tuple(readers))
+            data = f", {_data_summary(plan, session, readers)}" if options.data else ""
+            print(f"{name}: {len(plan.checks)} thresholds{data}")
         except (GateFileError, PluginError) as error:
             _complain(str(error))
             worst = max(worst, 2)
-            continue
-        if not options.data:
-            print(f"{shown}: {len(plan.checks)} thresholds")
-            continue
-        try:
-            print(f"{shown}: {len(plan.checks)} thresholds, {_data_summary(plan, readers)}")
         except UnmeasurableError as error:
-            _complain(f"{shown}: {error}")
+            _complain(f"{name}: {error}")
             worst = max(worst, 1)
     return worst
 
@@ -115,30 +116,26 @@ def _gate_files(paths: Sequence[str]) -> Iterator[Path]:
                 yield absolute
 
 
-def _data_summary(plan: Plan, readers: dict[str, Reader]) -> str:
+def _data_summary(plan: Plan, session: Session, readers: dict[str, Reader]) -> str:
     """Read and join, down to the boxes that the gate's families need.
 
     Raises:
         UnmeasurableError: If anything is wrong with the data.
     """
-    data = plan.gate.data
-    dataset = join(
-        load(data.predictions, readers),
-        None if data.references is None else load(data.references, readers),
-        attributes=data.attributes,
-        missing=data.missing,
-        extra=data.extra,
-    )
+    loaded = session.load(plan.gate.data, readers=readers)
+    dataset = loaded.dataset
     boxes = ""
     if any("boxes" in metric.needs for metric in plan.families.values()):
         predicted, referenced = dataset.predictions.boxes, dataset.references.boxes
         boxes = f", {len(predicted.label)} predicted and {len(referenced.label)} referenced boxes"
+        if predicted.unread is not None and len(predicted.unread):
+            boxes += f", {len(predicted.unread)} replies that could not be read"
     answered = int((dataset.predictions.present & dataset.references.present).sum())
     return f"{len(dataset)} samples, {answered} with a prediction{boxes}"
 
 
 def _schema(config: pytest.Config, options: argparse.Namespace) -> int:
-    families, _ = _registries(config)
+    families, _ = registries(config.hook, config)
     print(json.dumps(with_families(_describe(cls) for cls in families.values()), indent=2))
     return 0
 
@@ -158,7 +155,7 @@ def _describe(cls: type[Metric]) -> FamilyDescription:
 
 
 def _metrics(config: pytest.Config, options: argparse.Namespace) -> int:
-    families, _ = _registries(config)
+    families, _ = registries(config.hook, config)
     if options.name is None:
         for name, cls in sorted(families.items()):
             print(f"{name}: {(cls.__doc__ or '').strip().partition(chr(10))[0]}")
@@ -172,16 +169,8 @@ def _metrics(config: pytest.Config, options: argparse.Namespace) -> int:
     return 0
 
 
-def _registries(config: pytest.Config) -> tuple[dict[str, type[Metric]], dict[str, Reader]]:
-    """Families and readers that plugins and the conftests beside the paths bring in."""
-    return (
-        registered(config.hook.pytest_vigate_metrics(config=config)),
-        registered(config.hook.pytest_vigate_readers(config=config)),
-    )
-
-
 def _complain(text: str) -> None:
-    print("\n".join(escape.line(line) for line in text.split("\n")), file=sys.stderr)
+    print("\n".join(escape.line(line, longest=escape.MESSAGE) for line in text.split("\n")), file=sys.stderr)
 
 
 if __name__ == "__main__":

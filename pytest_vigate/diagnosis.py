@@ -20,6 +20,8 @@ from pytest_vigate.verdicts import Verdict
 
 #: Samples that a verdict names at most.
 NAMED = 5
+#: Costs up to this are rounding.
+NOTHING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +124,8 @@ def _boxes(measures: Mapping[str, Any]) -> Iterator[str]:
             f"check the coordinate convention, then that annotations {cure}"
         )
     if measures["background"]:
-        yield f"{measures['background']} predicted boxes touch no reference at all: add pictures without objects"
-    if measures["degenerate"]:
-        yield f"{measures['degenerate']} predicted boxes have zero or inverted area and count as false positives"
+        count = measures["background"]
+        yield f"{count} predicted boxes touch no reference they could match: add pictures without objects"
     never = measures["never_found"]
     if never:
         shown = ", ".join(f"{label!r} ({count} times)" for label, count in list(never.items())[:5])
@@ -155,6 +156,6 @@ def worst_samples(metric: Metric, score: str, decided: Slice) -> list[dict[str, 
     found = []
     for i in order:
         named = {word: int(count) for word, count in zip(words.values(), faults[i], strict=True) if count}
-        if costs[i] > 0 or (costs[i] == 0 and named):
+        if costs[i] > NOTHING or (abs(costs[i]) <= NOTHING and named):
             found.append({"id": decided.ids[i], "cost": float(costs[i]), "faults": named})
     return found

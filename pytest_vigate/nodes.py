@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,18 +17,17 @@ from pytest_vigate.diagnosis import diagnose
 from pytest_vigate.errors import GateFileError, PluginError, UnmeasurableError
 from pytest_vigate.evaluation.cache import DataFile, Family, Session, signature
 from pytest_vigate.evaluation.plan import Check, Plan, read_plan
-from pytest_vigate.gates.rules import PYTEST_MARKS
+from pytest_vigate.gates.rules import FAMILY_NAME, PYTEST_MARKS
 from pytest_vigate.metrics.base import Metric
-from pytest_vigate.reports import escape, failure, junit
+from pytest_vigate.reports import escape, failure, junit, record
 from pytest_vigate.verdicts import Verdict, judge, unmeasurable
 
 #: What this process has loaded and scored.
 SESSION = pytest.StashKey[Session]()
-#: Today in UTC; a run that passes midnight decides all waivers on one date.
+#: Markers that this run has registered.
+MARKERS = pytest.StashKey[set[str]]()
+#: Today in UTC; a process that passes midnight decides all its waivers on one date.
 TODAY = pytest.StashKey[dt.date]()
-
-#: Names of families and formats: a dot would split a score, a space a marker.
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 Named = TypeVar("Named", bound=type[Metric] | Reader)
 
@@ -45,6 +43,7 @@ class NotPassedError(Exception):
 class GateFile(pytest.File):
     """A ``*.gate.yaml`` file. Collecting reads the gate file only, never data."""
 
+    vigate_gate = True
     plan: Plan
     readers: Mapping[str, Reader]
 
@@ -59,11 +58,10 @@ class GateFile(pytest.File):
             CollectError: With all problems of the file; pytest then exits with 2.
         """
         try:
-            metrics = registered(self.ihook.pytest_vigate_metrics(config=self.config))
-            self.readers = registered(self.ihook.pytest_vigate_readers(config=self.config))
+            metrics, self.readers = registries(self.ihook, self.config)
             self.plan = read_plan(
                 self.path,
-                file=Path(os.path.relpath(self.path, self.config.rootpath)).as_posix(),
+                file=shown(self.path, self.config.rootpath),
                 roots=roots(self.config),
                 metrics=metrics,
                 formats=tuple(self.readers),
@@ -91,9 +89,11 @@ class ThresholdItem(pytest.Item):
         self.vigate_outcome: dict[str, Any] | None = None
         """Verdict and gate as plain values, once judged."""
         threshold = check.threshold
+        known = self.config.stash.setdefault(MARKERS, {"vigate"})
         for marker in dict.fromkeys(("vigate", threshold.family, *threshold.tags)):
-            # Registered, so that --strict-markers knows it.
-            self.config.addinivalue_line("markers", f"{marker}: thresholds of gate files")
+            if marker not in known:  # registered once, so that --strict-markers knows it
+                self.config.addinivalue_line("markers", f"{marker}: thresholds of gate files")
+                known.add(marker)
             self.add_marker(marker)
 
     def setup(self) -> None:
@@ -126,8 +126,9 @@ class ThresholdItem(pytest.Item):
         except UnmeasurableError as error:
             named = signature(self.check.metric, {}, version=__version__)
             verdict = unmeasurable(self.check, str(error), level=gate.intervals.level, signature=named)
-        self.vigate_outcome = {"verdict": dict(verdict), "gate": _gate(self.parent.plan, files, families)}
-        self.user_properties += junit.properties(verdict)
+        self.vigate_outcome = record.plain({"verdict": verdict, "gate": _gate(self.parent.plan, files, families)})
+        others = [pair for pair in self.user_properties if not pair[0].startswith("vigate.")]
+        self.user_properties[:] = [*others, *junit.properties(verdict)]  # a rerun judges again
         if verdict["verdict"] == "unmeasurable":
             raise NotPassedError(verdict)
 
@@ -155,8 +156,16 @@ class ThresholdItem(pytest.Item):
     @property
     def command(self) -> str:
         """The shell command that judges just this threshold again."""
-        path = os.path.relpath(self.path, self.config.invocation_params.dir)
-        return f"pytest {shlex.quote(f'{Path(path).as_posix()}::{self.name}')}"
+        path = shown(self.path, self.config.invocation_params.dir)
+        return f"pytest {shlex.quote(f'{path}::{self.name}')}"
+
+
+def shown(path: Path, start: Path) -> str:
+    """A path as users see it: relative, with slashes."""
+    try:
+        return Path(os.path.relpath(path, start)).as_posix()
+    except ValueError:  # another drive
+        return path.as_posix()
 
 
 def roots(config: pytest.Config) -> tuple[Path, ...]:
@@ -164,16 +173,37 @@ def roots(config: pytest.Config) -> tuple[Path, ...]:
     return tuple(Path(path).resolve() for path in (config.rootpath, *config.getini("vigate_data_roots")))
 
 
-def registered(results: Sequence[Sequence[Named]]) -> dict[str, Named]:
-    """What a hook's implementations returned, by name.
+def registries(hook: Any, config: pytest.Config) -> tuple[dict[str, type[Metric]], dict[str, Reader]]:
+    """Metric families and readers by name, as a hook caller's plugins and conftests bring them in.
 
     Raises:
-        PluginError: If two share a name.
+        PluginError: If one of them cannot be used, or two share a name.
     """
+    metrics = _by_name(hook.pytest_vigate_metrics(config=config))
+    for cls in metrics.values():
+        if not (isinstance(cls, type) and issubclass(cls, Metric)):
+            raise PluginError(f"{_where(cls)}: pytest_vigate_metrics takes subclasses of Metric, found {cls!r:.80}")
+        try:
+            hash(cls())
+        except (TypeError, ValueError) as error:
+            raise PluginError(
+                f"{_where(cls)}: its parameters need defaults that fit and can be hashed; {error}"
+            ) from None
+    readers = _by_name(hook.pytest_vigate_readers(config=config))
+    for reader in readers.values():
+        if not isinstance(reader, Reader):
+            raise PluginError(
+                f"{_where(reader)}: pytest_vigate_readers takes instances of Reader, found {reader!r:.80}"
+            )
+    return metrics, readers
+
+
+def _by_name(results: Sequence[Sequence[Named]]) -> dict[str, Named]:
+    """What a hook's implementations returned, by name."""
     found: dict[str, Named] = {}
     for item in (item for result in reversed(results) for item in result):
         name = getattr(item, "name", None)
-        if not isinstance(name, str) or not NAME.fullmatch(name) or name in PYTEST_MARKS:
+        if not isinstance(name, str) or not FAMILY_NAME.fullmatch(name) or name in PYTEST_MARKS:
             raise PluginError(
                 f"{_where(item)}: its name is {name!r}, expected letters, digits, '_' and '-', and no mark of pytest's"
             )

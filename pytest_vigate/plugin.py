@@ -6,6 +6,8 @@ and the rest of the package only where a gate file has been found.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -63,8 +65,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         if path.exists() and not path.is_file():
             raise pytest.UsageError(f"--vigate-json: {options.vigate_json} is there and no file; name a file to write")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-        path.unlink()
+        path.unlink(missing_ok=True)
+        if not os.access(path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise pytest.UsageError(
             f"--vigate-json: {options.vigate_json} cannot be written: {error.strerror}; name another place"
@@ -81,9 +84,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> GateFile |
     """Collect gate files, and nothing else."""
     if not file_path.name.endswith(SUFFIXES):
         return None
-    from pytest_vigate.nodes import GateFile
+    from pytest_vigate.nodes import GateFile, shown
 
-    collector: GateFile = GateFile.from_parent(parent, path=file_path)
+    # Outside the root directory pytest would give a file named on the command line an empty node id.
+    nodeid = shown(file_path, parent.config.rootpath)
+    collector: GateFile = GateFile.from_parent(parent, path=file_path, nodeid=nodeid)
     return collector
 
 
@@ -108,7 +113,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     outcome = getattr(item, "vigate_outcome", None)
     if outcome is not None:
         word = outcome["verdict"]["verdict"]
-        if report.when == ("setup" if word == "unmeasurable" else "call"):
+        # What another plugin raised is not our verdict: it stays an error of its own.
+        foreign = call.excinfo is not None and not hasattr(call.excinfo.value, "verdict") and report.failed
+        if report.when == ("setup" if word == "unmeasurable" else "call") and not foreign:
             report.vigate = outcome  # type: ignore[attr-defined]
             if call.excinfo is not None:
                 # pytest asks an item for the words of its failure in the call phase only.
@@ -144,6 +151,8 @@ class Run:
         """No gate file was left out and no worker was lost."""
         self.unreadable = False
         """A gate file could not be read."""
+        self.broken = False
+        """Pytest or a plugin failed inside."""
         self.complaint = ""
         """Why the run record could not be written."""
 
@@ -159,7 +168,8 @@ class Run:
     def pytest_make_collect_report(self, collector: pytest.Collector) -> Any:
         """Remember what there is to judge, also where options then select a part of it."""
         report: pytest.CollectReport = yield
-        if _is_gate(report.nodeid):
+        if getattr(collector, "vigate_gate", False):
+            report.vigate_gate = True  # type: ignore[attr-defined]
             self.whole &= report.passed
             # A gate has a threshold at least: one that collects as empty was left out, as --lf does.
             items = report.result or (collector.collect() if report.passed else ())
@@ -168,8 +178,12 @@ class Run:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Learn of gate files that a worker could not collect."""
-        if _is_gate(report.nodeid) and report.failed:
+        if getattr(report, "vigate_gate", False) and report.failed:
             self.whole, self.unreadable = False, True
+
+    def pytest_internalerror(self) -> None:
+        """Remember: a worker of xdist may break so and leave the run with exit code 0."""
+        self.whole, self.broken = False, True
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Remember what options left out."""
@@ -214,6 +228,8 @@ class Run:
 
     def _exit_status(self, found: int | pytest.ExitCode) -> int | pytest.ExitCode:
         """Pytest's exit code, unless it would be better than what was found out about the gates."""
+        if self.broken and found in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            return pytest.ExitCode.INTERNAL_ERROR
         if self.unreadable and found in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             # Workers of xdist, and --continue-on-collection-errors, would call it a failed test.
             return pytest.ExitCode.INTERRUPTED
@@ -239,7 +255,3 @@ class Run:
         from pytest_vigate.reports import record
 
         return record.make(self.outcomes, collected=self.collected, deselected=self.deselected, whole=self.whole)
-
-
-def _is_gate(nodeid: str) -> bool:
-    return nodeid.endswith(SUFFIXES)

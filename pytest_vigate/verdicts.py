@@ -14,6 +14,9 @@ from pytest_vigate.gates.model import Threshold, Waiver
 
 Word = Literal["passed", "failed", "inconclusive", "unmeasurable", "warned", "waived"]
 
+#: What stands in the way when no group of `per` is judged.
+NOTHING_LEFT = "every group is left out, being too small or nothing that the score could be of"
+
 #: A slice, its verdict, and what stood in the way where the number alone does not say it.
 Decided = tuple[Slice, "Word", str]
 
@@ -85,7 +88,7 @@ def judge(
     threshold, score = check.threshold, check.score
     groups = [(item, *_decide(threshold, item.estimate)) for item in slices]
     kept = [group for group in groups if not _left_out(group[0], check)]
-    item, word, why = _worst(kept, threshold) if kept else (groups[0][0], "inconclusive", "every group is left out")
+    item, word, why = _worst(kept, threshold) if kept else (groups[0][0], "inconclusive", NOTHING_LEFT)
     estimate = item.estimate
     verdict = _blank(check, signature=signature, level=level)
     verdict["value"], verdict["low"], verdict["high"] = _number(estimate.value), estimate.low, estimate.high
@@ -97,6 +100,8 @@ def judge(
     if threshold.per is not None:
         verdict["groups"] = [_group(group, ignored=group not in kept) for group in groups]
     _describe(verdict, threshold, item, word=word, why=why)
+    if alone := [repr(item.group) for item, _, _ in groups if not (item.asked or item.estimate.evidence)]:
+        verdict["notes"].append(f"left out, for the references lack them: {', '.join(alone[:8])}")
     if word == "passed" and _within_noise(threshold, estimate):
         verdict["notes"].append(f"within noise: the {100 * level:g}% interval contains the bound")
     _apply_waiver(verdict, threshold.waiver, kept, today=today)
@@ -108,17 +113,17 @@ def judge(
 def _left_out(item: Slice, check: Check) -> bool:
     """Whether a group of `per` is not judged: too small where the gate says so, or nothing the score could be of.
 
-    A label that stands in false positives alone has no recall; an attribute's value without evidence is not excused.
+    A label that stands in predictions alone has no recall. One that the references have is never excused.
     """
     threshold, evidence = check.threshold, item.estimate.evidence
     small = threshold.small_groups == "ignore" and evidence < threshold.min_samples
-    return item.group is not None and (small or (threshold.per in check.metric.keys and not evidence))
+    return item.group is not None and (small or not (item.asked or evidence))
 
 
 def unmeasurable(check: Check, reason: str, *, level: float, signature: str) -> Verdict:
     """The verdict when the score cannot be known: an error whatever the severity, for not knowing is no warning."""
     verdict = _blank(check, signature=signature, level=level)
-    verdict["message"] = f"{check.threshold.score} is unknown: {reason}"
+    verdict["message"] = f"{check.threshold.score} cannot be measured: {reason}"
     return verdict
 
 
@@ -178,13 +183,12 @@ def _decide(threshold: Threshold, estimate: Estimate) -> tuple[Word, str]:
     if _met(threshold, *bounds):
         return "passed", ""
     lower, upper = bounds
-    missed = (threshold.min is not None and upper < threshold.min) or (
-        threshold.max is not None and lower > threshold.max
-    )
-    side = "below" if threshold.min is not None else "above"
-    if missed:
-        return "failed", f"even at {threshold.confidence:.4g} confidence it is {side} the bound"
-    return "inconclusive", f"at {threshold.confidence:.4g} confidence it lies between {lower:.4g} and {upper:.4g}"
+    level = f"{100 * threshold.confidence:g}%"
+    if threshold.min is not None and upper < threshold.min:
+        return "failed", f"even its one-sided {level} upper bound {upper:.4g} lies below"
+    if threshold.max is not None and lower > threshold.max:
+        return "failed", f"even its one-sided {level} lower bound {lower:.4g} lies above"
+    return "inconclusive", f"its one-sided {level} bounds {lower:.4g} and {upper:.4g} leave it open"
 
 
 def _met(threshold: Threshold, lower: float, upper: float) -> bool:
@@ -244,6 +248,9 @@ def _describe(verdict: Verdict, threshold: Threshold, item: Slice, *, word: Word
     where = f" where {', '.join(conditions)}" if conditions else ""
     where += "" if item.group is None else f" for {threshold.per} {item.group!r}"
     verdict["verdict"] = word
+    if why == NOTHING_LEFT:
+        verdict["message"] = f"{verdict['score']}: {why}"
+        return
     if math.isnan(value):
         verdict["message"] = f"{verdict['score']}{where} is {why}"
         return

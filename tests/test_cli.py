@@ -122,3 +122,26 @@ def test_families_of_a_conftest_are_known(folder: Path) -> None:
     assert "counting: " in vigate(folder, "metrics").stdout
     write_gate(folder, "  counting.exact: {min: 70%}\n")
     assert vigate(folder, "lint", ".").returncode == 0
+
+
+def test_each_gate_is_linted_with_the_conftests_above_it(folder: Path) -> None:
+    for name in ("one", "two"):
+        below = folder / name
+        below.mkdir()
+        (below / "conftest.py").write_text(hook_example("pytest_vigate_metrics"), encoding="utf-8")
+        write_world(below)
+        write_gate(below, "  counting.exact: {min: 70%}\n")
+    assert vigate(folder, "lint", ".").returncode == 0
+    write_gate(folder, "  counting.exact: {min: 70%}\n")
+    result = vigate(folder, "lint", ".")
+    assert result.returncode == 2
+    assert result.stderr.startswith("car.gate.yaml:7:3: $.thresholds['counting.exact']: unknown score 'counting.exact'")
+
+
+def test_lint_says_when_pytest_would_not_collect_the_file(folder: Path) -> None:
+    write_gate(folder, "  bbox.f1: {min: 70%}\n").rename(folder / "car_gate.yaml")
+    result = vigate(folder, "lint", "car_gate.yaml")
+    assert result.returncode == 4
+    assert result.stderr == (
+        "car_gate.yaml: pytest does not collect a gate of this name; call it *.gate.yaml or *.gate.yml\n"
+    )

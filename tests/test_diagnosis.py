@@ -23,7 +23,7 @@ def decided(data: Dataset, score: str = "f1") -> Slice:
     statistics = metric.statistics(data)
     found = estimate(metric, statistics, draws=0, level=0.95, rng=np.random.default_rng(0))
     values = {name: item.value for name, item in found.items()}
-    return Slice(None, data.ids, statistics, found[score], values)
+    return Slice(None, True, data.ids, statistics, found[score], values)
 
 
 LOOSE = "high f1, low iou: finds the objects but draws loose boxes"

@@ -37,6 +37,7 @@ def piece(
     n: int = 100,
     evidence: int | None = None,
     group: str | None = None,
+    asked: bool = True,
     draws: Any = (),
 ) -> Slice:
     method: Method = "bootstrap" if low is not None else "none"
@@ -44,7 +45,7 @@ def piece(
     found = Estimate(
         value, low, high, n, bearing, method, np.sort(np.array(draws, dtype=float)), bearing, BoxMatching.scores[0]
     )
-    return Slice(group, tuple(f"s{i}" for i in range(n)), NOTHING, found, {"f1": value})
+    return Slice(group, asked, tuple(f"s{i}" for i in range(n)), NOTHING, found, {"f1": value})
 
 
 def decide(threshold: Check, *pieces: Slice, today: dt.date = TODAY) -> Verdict:
@@ -110,6 +111,19 @@ DRAWS = np.linspace(0.7, 0.9, 1001)  # 5 % quantile 0.71, 95 % quantile 0.89
 )
 def test_confidence_decides_on_the_one_sided_bound(bound: float, word: str) -> None:
     assert decide(check(min=bound, confidence=0.95), piece(0.8, low=0.7, high=0.9, draws=DRAWS))["verdict"] == word
+
+
+@pytest.mark.parametrize(
+    ("bound", "reason"),
+    [
+        ({"min": 0.9}, "must be >= 0.9 (even its one-sided 95% upper bound 0.89 lies below)"),
+        ({"min": 0.1, "max": 0.5}, "must be >= 0.1 and <= 0.5 (even its one-sided 95% lower bound 0.71 lies above)"),
+        ({"min": 0.8}, "must be >= 0.8 (its one-sided 95% bounds 0.71 and 0.89 leave it open)"),
+    ],
+)
+def test_confidence_says_which_bound_decides(bound: dict[str, float], reason: str) -> None:
+    verdict = decide(check(confidence=0.95, **bound), piece(0.8, low=0.7, high=0.9, draws=DRAWS))
+    assert verdict["message"].removeprefix("bbox.f1 is ").partition(", ")[2] == reason
 
 
 def test_confidence_without_an_interval_is_inconclusive() -> None:
@@ -214,16 +228,25 @@ def test_undefined_group_is_unmeasurable_whatever_the_others(other: float, optio
     assert decide(check(min=0.75, per="lighting", **options), *pieces)["verdict"] == "unmeasurable"
 
 
-def test_label_that_the_score_cannot_be_of_is_left_out() -> None:
-    pieces = [piece(0.9, group="dent"), piece(float("nan"), group="ghost", evidence=0)]
+def test_label_that_stands_in_predictions_alone_is_left_out_and_named() -> None:
+    pieces = [piece(0.9, group="dent"), piece(float("nan"), group="ghost", evidence=0, asked=False)]
     verdict = decide(check(min=0.75, per="label"), *pieces)
     assert verdict["verdict"] == "passed"
     assert [group["verdict"] for group in verdict["groups"]] == ["passed", "ignored"]
+    assert verdict["notes"] == ["left out, for the references lack them: 'ghost'"]
 
 
-def test_labels_that_all_lack_evidence_prove_nothing() -> None:
-    verdict = decide(check(min=0.75, per="label"), piece(float("nan"), group="ghost", evidence=0))
-    assert verdict["verdict"] in ("inconclusive", "unmeasurable")
+def test_label_of_the_references_without_evidence_is_not_excused() -> None:
+    pieces = [piece(0.9, group="dent"), piece(float("nan"), group="scratch", evidence=0)]
+    assert decide(check(min=0.75, per="label"), *pieces)["verdict"] == "unmeasurable"
+
+
+def test_groups_that_are_all_left_out_prove_nothing() -> None:
+    verdict = decide(check(min=0.75, per="label"), piece(float("nan"), group="ghost", evidence=0, asked=False))
+    assert verdict["verdict"] == "inconclusive"
+    assert verdict["message"] == (
+        "bbox.f1: every group is left out, being too small or nothing that the score could be of"
+    )
 
 
 def test_waiver_does_not_reach_an_inconclusive_group() -> None:

@@ -50,6 +50,7 @@ class Slice:
 
     Args:
         group: Value of the `per` key, None where there is no `per`.
+        asked: Whether the references have this group; a label may stand in predictions alone.
         ids: Ids of its samples, n of them.
         statistics: Rows of these samples.
         estimate: Of the threshold's score.
@@ -57,6 +58,7 @@ class Slice:
     """
 
     group: str | None
+    asked: bool
     ids: tuple[str, ...]
     statistics: Statistics
     estimate: Estimate
@@ -83,7 +85,7 @@ class Session:
 
     def __init__(self, *, version: str) -> None:
         self._version = version
-        self._loaded: OrderedDict[Data, Loaded | UnmeasurableError] = OrderedDict()
+        self._loaded: OrderedDict[object, Loaded | UnmeasurableError] = OrderedDict()
 
     def load(self, data: Data, *, readers: Mapping[str, Reader]) -> Loaded:
         """The joined data set, with everything that has been computed from it.
@@ -91,17 +93,18 @@ class Session:
         Raises:
             UnmeasurableError: If it cannot be read or joined; the files are not read again for the next threshold.
         """
-        found = self._loaded.get(data)
+        key = (data, frozenset((name, type(reader)) for name, reader in readers.items()))
+        found = self._loaded.get(key)
         if found is None:
             try:
                 found = _load(data, readers, version=self._version)
             except UnmeasurableError as error:
                 found = error
-            self._loaded[data] = found
+            self._loaded[key] = found
             if len(self._loaded) > HELD:
                 self._loaded.popitem(last=False)
         else:
-            self._loaded.move_to_end(data)
+            self._loaded.move_to_end(key)
         if isinstance(found, UnmeasurableError):
             raise found
         return found
@@ -153,8 +156,10 @@ class Loaded:
         grouped = group is not None
         estimates = self._estimates(check.metric, gate, samples, statistics, words=words, grouped=grouped)
         ids = self.dataset.ids
+        key = whole.keys.get(check.threshold.per or "")
         return Slice(
             group=group,
+            asked=group is None or key is None or group in key.asked,
             ids=ids if samples.all() else tuple(ids[i] for i in np.flatnonzero(samples)),
             statistics=statistics,
             estimate=estimates[check.score.name],
@@ -247,6 +252,8 @@ def _statistics(dataset: Dataset, metric: Metric) -> Statistics:
 
 def _check_parts(side: Side, metric: Metric) -> None:
     lacking = metric.needs - side.parts
+    if lacking and not side.file:
+        raise UnmeasurableError(f"{metric.name} compares with references; name them under data.references")
     if lacking:
         has = ", ".join(sorted(side.parts)) or "nothing that can be scored"
         raise UnmeasurableError(

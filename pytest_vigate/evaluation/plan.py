@@ -164,9 +164,11 @@ def _floor_problems(threshold: Threshold, floor: float, score: Score) -> Iterato
     at = threshold.positions["waiver.floor"]
     if not score.low <= floor <= score.high:
         yield _problem(at, f"{floor:g} lies outside {_range(score)}, the range of {threshold.score}")
-    elif threshold.min is not None and threshold.max is None and floor >= threshold.min:
+    elif threshold.min is not None and threshold.max is not None:
+        yield _problem(at, "a floor belongs to one bound, and here are min and max", "give each a threshold of its own")
+    elif threshold.min is not None and floor >= threshold.min:
         yield _problem(at, f"the floor {floor:g} is not below the min {threshold.min:g}, so nothing would be waived")
-    elif threshold.max is not None and threshold.min is None and floor <= threshold.max:
+    elif threshold.max is not None and floor <= threshold.max:
         yield _problem(at, f"the floor {floor:g} is not above the max {threshold.max:g}, so nothing would be waived")
 
 

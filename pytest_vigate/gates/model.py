@@ -98,7 +98,7 @@ class Data:
     attributes: tuple[str, ...] = ()
     missing: Literal["count", "error"] = "count"
     extra: Literal["error", "ignore"] = "error"
-    images: Path | None = None
+    images: Path | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,9 @@ PYTEST_MARKS: Final = frozenset(
     }
 )
 
-_FAMILY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_SCORE = re.compile(rf"{_FAMILY.pattern}\.[A-Za-z0-9_][A-Za-z0-9_.@-]*")
+#: Names of families and formats: a dot would split a score, a space or an underscore before it a mark.
+FAMILY_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_SCORE = re.compile(rf"{FAMILY_NAME.pattern}\.[A-Za-z0-9_][A-Za-z0-9_.@-]*")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 #: What CI systems read as a command wherever it stands in a log: ``##[…]`` and ``##vso[…]``.
 _COMMAND = re.compile(r"##(vso)?\[", re.IGNORECASE)
@@ -266,7 +267,7 @@ def level_is_a_share(intervals: Place) -> Iterator[Problem]:
 def family_names_are_plain(metrics: Place) -> Iterator[Problem]:
     """The first dot of ``family.score`` ends the family, and the family becomes a mark."""
     for name, place in metrics.items():
-        if not _FAMILY.fullmatch(name):
+        if not FAMILY_NAME.fullmatch(name):
             key = metrics.key_position(name)
             place.refused.add(place.path)
             message = f"expected a name such as bbox_strict, found {quote(name)}"

@@ -23,7 +23,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal, get_type_hints
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
@@ -75,6 +75,8 @@ class Key:
 
     code: Int  # (r,) index into `names`
     names: tuple[str, ...]
+    asked: frozenset[str] = frozenset()
+    """Names that the references have; the others stand in predictions alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +137,7 @@ class Statistics:
 
     def take(self, rows: Bool) -> Statistics:
         """The statistics of some rows; n stays as it is."""
-        keys = {name: Key(key.code[rows], key.names) for name, key in self.keys.items()}
+        keys = {name: Key(key.code[rows], key.names, key.asked) for name, key in self.keys.items()}
         return replace(self, values=self.values[rows], sample=self.sample[rows], keys=keys)
 
     def select(self, samples: Bool) -> Statistics:
@@ -156,7 +158,8 @@ class Statistics:
             place = {word: i for i, word in enumerate(names)}
             maps = [np.array([place[word] for word in part.keys[name].names], dtype=np.int64) for part in parts]
             codes = [names_[part.keys[name].code] for names_, part in zip(maps, parts, strict=True)]
-            keys[name] = Key(np.concatenate(codes), names)
+            asked = frozenset[str]().union(*(part.keys[name].asked for part in parts))
+            keys[name] = Key(np.concatenate(codes), names, asked)
         return replace(
             first,
             values=np.concatenate([part.values for part in parts]),
@@ -261,7 +264,17 @@ def check_parameter(cls: type[Metric], name: str, value: Any) -> None:
         msgspec.convert(value, parameter_types(cls)[name])
     except msgspec.ValidationError as error:
         text = str(error).replace("`", "")
-        raise ValueError(f"{name}: {text[0].lower()}{text[1:]}, found {value!r}") from None
+        expected = f"{text[0].lower()}{text[1:]}"
+        if choices := _choices(parameter_types(cls)[name]):
+            expected = f"expected {' or '.join(choices)}"
+        raise ValueError(f"{name}: {expected}, found {value!r}") from None
+
+
+def _choices(kind: Any) -> list[str]:
+    """The words that a Literal allows, also inside an optional type."""
+    if get_origin(kind) is Literal:
+        return [str(word) for word in get_args(kind)]
+    return [word for inner in get_args(kind) for word in _choices(inner)]
 
 
 def ratio(numerator: Float, denominator: Float) -> Float:

@@ -58,9 +58,9 @@ class BoxMatching(Additive):
     Degenerate:
         No boxes on either side of a sample: it adds nothing. No predictions: precision is undefined, f1 is 0 when
         there are references. No pair at all: ``iou`` is undefined. A predicted box of zero or inverted area is a
-        false positive. References marked as crowd are never missed, and predictions that no other reference
-        claims and that lie on a crowd (intersection over their own area at or above ``iou``) are neither right nor
-        wrong.
+        false positive. References marked as crowd are never missed, and predictions that are no true positive and lie
+        on a crowd (intersection over their own area at or above ``iou``) are neither right nor wrong, nor part of a
+        pair.
 
     Differs from:
         pycocotools 2.0.11, which pairs greedily by confidence and lets only pairs above the threshold compete;
@@ -118,6 +118,8 @@ class BoxMatching(Additive):
                 notes += (f"{lacking} of {len(stated)} predicted boxes state no score: min_score keeps them",)
 
         real = ~references.crowd
+        if degenerate := int(np.count_nonzero(areas(predictions.xyxy[use_p]) == 0)):
+            notes += (f"{degenerate} predicted boxes have zero or inverted area and count as false positives",)
         edges = find_edges(predictions, references, use_p=use_p, use_g=real, same_label=same_label)
         if self.assign == "thresholded":
             pairs = edges.take(edges.overlap >= self.iou)
@@ -129,19 +131,21 @@ class BoxMatching(Additive):
         counted = use_p.copy()
         counted[pairs.p[hits]] = False
         if not real.all():
-            counted[self._excused(predictions, references, use_p=counted, same_label=same_label)] = False
+            excused = np.zeros(len(counted), dtype=bool)
+            excused[self._excused(predictions, references, use_p=counted, same_label=same_label)] = True
+            counted &= ~excused
+            pairs = pairs.take(~excused[pairs.p])  # neither right nor wrong: no pair either
         values, rows = self._rows(predictions, references, real=real, pairs=pairs, wrong=counted, edges=edges)
         g_rows, p_rows = rows
+        vocabulary = references.vocabulary
+        label = np.concatenate([references.label[g_rows], predictions.label[p_rows]])
+        asked = frozenset(vocabulary[i] for i in np.unique(references.label[g_rows]))
         return Statistics(
             columns=COLUMNS,
             values=values,
             sample=np.concatenate([references.sample[g_rows], predictions.sample[p_rows]]),
             n=len(data),
-            keys={
-                "label": Key(
-                    np.concatenate([references.label[g_rows], predictions.label[p_rows]]), references.vocabulary
-                )
-            },
+            keys={"label": Key(label, vocabulary, asked)},
             settled={"labels": self.labels or settled},
             notes=notes,
         )
@@ -243,8 +247,7 @@ def _unread(predictions: Boxes) -> tuple[str, ...]:
     """A reply that could not be read counts as one without boxes; that is said."""
     if predictions.unread is None or not len(predictions.unread):
         return ()
-    samples = len(predictions.offsets) - 1
-    return (f"{len(predictions.unread)} of {samples} replies could not be read and count as replies without boxes",)
+    return (f"{len(predictions.unread)} replies could not be read and count as replies without boxes",)
 
 
 def _size_is_worse(predicted: Float, referenced: Float, iou: Float) -> Bool:

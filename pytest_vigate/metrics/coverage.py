@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from pytest_vigate.data.coordinates import Float
 from pytest_vigate.data.dataset import Dataset
+from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.metrics.base import Additive, Score, Statistics, ratio
 
 
@@ -18,12 +20,12 @@ class Coverage(Additive):
 
     Definition:
         ``predictions = answered / asked`` over all referenced samples. A record that says "nothing here" is an
-        answer; a missing record is not, nor is one whose reply is null. Formats that can only list what was found
-        (COCO results, YOLO label files) cannot tell "nothing" from "not asked": there, a sample without detections
-        counts as unanswered.
+        answer; a missing record is not, nor is one whose reply is null. Formats that only list what was found
+        (COCO results, CSV) cannot tell "nothing" from "not asked": there, a sample without detections counts as
+        unanswered, as does a YOLO sample without a label file; an empty label file is an answer.
 
     Statistics:
-        One row a referenced sample: ``answered`` (0 or 1), ``asked`` (1).
+        One row a referenced sample: ``answered`` (0 or 1), ``asked`` (1), ``unanswered`` (the other way round).
 
     Degenerate:
         No referenced sample: undefined.
@@ -53,11 +55,17 @@ class Coverage(Additive):
 
     def statistics(self, data: Dataset) -> Statistics:
         sample = np.flatnonzero(data.references.present)
+        if not data.references.file:  # the gate names none
+            raise UnmeasurableError("coverage compares with references; name them under data.references")
         answered = data.predictions.present.copy()
         if data.predictions.replies is not None:
             answered &= np.array([reply is not None for reply in data.predictions.replies], dtype=bool)
-        values = np.column_stack([answered[sample], np.ones(len(sample))]).astype(float)
-        return Statistics(("answered", "asked"), values, sample, len(data))
+        given = answered[sample].astype(float)
+        values = np.column_stack([given, np.ones(len(sample)), 1 - given])
+        return Statistics(("answered", "asked", "unanswered"), values, sample, len(data))
 
     def formula(self, sums: Float) -> Float:
-        return ratio(sums[:, :1], sums[:, 1:])
+        return ratio(sums[:, :1], sums[:, 1:2])
+
+    def faults(self, score: str) -> Mapping[str, str]:
+        return {"unanswered": "without a prediction"}

@@ -39,7 +39,7 @@ def _evidence(verdict: Mapping[str, Any]) -> Iterator[str]:
     bearing = "" if evidence == samples else f", {evidence} of them bear on it"
     band = f", band {verdict['band']}" if verdict["band"] else ""
     yield f"{interval(verdict)}, {samples} samples{bearing}{band}"
-    bad = [group for group in verdict["groups"] if group["verdict"] != "passed"]
+    bad = [group for group in verdict["groups"] if group["verdict"] not in ("passed", "ignored")]
     for group in bad[:GROUPS]:
         value = "undefined" if group["value"] is None else f"{group['value']:.4g}"
         name = f"{verdict['per']} {escape.line(group['group'])}"
@@ -57,9 +57,9 @@ def interval(verdict: Mapping[str, Any]) -> str:
 
 def _reasons(verdict: Mapping[str, Any]) -> Iterator[str]:
     for title, lines in {
+        "notes": verdict["notes"],
         "diagnosis": verdict.get("diagnosis", ()),
         "worst samples": [_sample(sample) for sample in verdict.get("worst", ())],
-        "notes": verdict["notes"],
     }.items():
         if lines:
             yield f"{title}:"

@@ -88,7 +88,7 @@ def _position(collected: Mapping[str, str]) -> Any:
 def write(record: Mapping[str, Any], path: Path) -> None:
     """Write the record as JSON, in one step: a reader sees the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_plain(record), indent=1, ensure_ascii=True, allow_nan=False)
+    text = json.dumps(record, indent=1, ensure_ascii=True, allow_nan=False)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -106,14 +106,17 @@ def _umask() -> int:
     return mask
 
 
-def _plain(value: Any) -> Any:
-    """JSON has no NaN and no infinity: they become null. Texts of data are cut where they would fill the disk."""
+def plain(value: Any) -> Any:
+    """Values that JSON and a worker's wire can carry.
+
+    NaN and infinities become None, numbers of numpy Python's; texts of data are cut where they would fill the disk.
+    """
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):
         return value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_plain(item) for item in value]
-    return value
+        return [plain(item) for item in value]
+    return value.item() if hasattr(value, "item") else value

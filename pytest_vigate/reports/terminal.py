@@ -61,7 +61,7 @@ def _counts(counts: Mapping[str, int], *, judged: int) -> str:
     if counts["deselected"]:
         reasons.append(f"{counts['deselected']} deselected")
     if counts["ignored_groups"]:
-        reasons.append(f"{counts['ignored_groups']} small groups ignored")
+        reasons.append(f"{counts['ignored_groups']} groups left out")
     why = f" ({', '.join(reasons)})" if reasons else ""
     return f"{judged} thresholds judged: {decided}; {counts['not_judged']} not judged{why}"
 

@@ -60,6 +60,7 @@ def count(folder: Path, *, iou: float, min_score: float, same_label: bool) -> di
         hits = {i for i, j in pairs if table[i, j] >= iou}
         on_crowd = overlaps(found, crowd, over_found=True)
         excused = {i for i in range(len(found)) if i not in hits and len(crowd) and on_crowd[i].max() >= iou}
+        pairs = [(i, j) for i, j in pairs if i not in excused]
         total["tp"] += len(hits)
         total["fn"] += len(truth) - len(hits)
         total["fp"] += len(found) - len(hits) - len(excused)

@@ -35,7 +35,7 @@ def unmeasurable(run: Run, folder: Path, name: str = "bbox.f1") -> str:
     error = case.find("error")
     assert error is not None, "the threshold did not end as an error"
     first = str(error.text).splitlines()[0]
-    return first.removeprefix(f"unmeasurable: {name.partition('[')[0]} is unknown: ")
+    return first.removeprefix(f"unmeasurable: {name.partition('[')[0]} cannot be measured: ")
 
 
 def write_coco(folder: Path, results: Any, *, annotations: Any = None, images: Any = None) -> None:
@@ -289,7 +289,7 @@ def test_reply_that_cannot_be_read_counts_as_wrong_and_is_said(world: Path, run:
     outcome.stdout.fnmatch_lines(
         [
             "*bbox.recall is 0.625, must be >= 0.75*",
-            "*1 of 8 replies could not be read and count as replies without boxes*",
+            "*1 replies could not be read and count as replies without boxes*",
         ]
     )
 

@@ -125,7 +125,7 @@ def test_threshold_that_makes_no_sense_is_a_problem(world: Path, run: Run, thres
         ("bbox: {iuo: 0.5}", "unknown parameter 'iuo' of bbox; did you mean 'iou'?"),
         ("bbox: {iou: 2}", "iou: expected float <= 1.0, found 2"),
         ("bbox: {iou: high}", "iou: expected float, got str, found 'high'"),
-        ("bbox: {labels: mixed}", "labels: invalid enum value 'mixed', found 'mixed'"),
+        ("bbox: {labels: mixed}", "labels: expected match or ignore, found 'mixed'"),
         ("strict: {metric: bbx}", "unknown metric 'bbx'; did you mean 'bbox'?"),
         ("coverage: {iou: 0.5}", "unknown parameter 'iou' of coverage; it has no parameters"),
     ],
@@ -323,8 +323,8 @@ def test_references_that_judge_themselves_are_unmeasurable(world: Path, run: Run
     result = run()
     result.assert_outcomes(errors=1)
     assert (
-        "unmeasurable: bbox.f1 is unknown: predictions.jsonl: predictions and references have the same content, so the "
-        "references would judge themselves; name the model's outputs under predictions"
+        "unmeasurable: bbox.f1 cannot be measured: predictions.jsonl: predictions and references have the same content, "
+        "so the references would judge themselves; name the model's outputs under predictions"
     ) in result.outlines
 
 
@@ -340,3 +340,56 @@ def test_null_reply_is_no_answer(world: Path, run: Run) -> None:
 def test_missing_parts_of_pytest_change_no_verdict(world: Path, run: Run, options: list[str]) -> None:
     write_gate(world, "  bbox.f1: {min: 90%}\n  bbox.iou: {min: 90%, severity: warn}\n")
     assert run(*options).ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_error_of_another_plugin_in_the_call_is_not_taken_for_a_pass(world: Path, run: Run) -> None:
+    (world / "conftest.py").write_text(
+        "import pytest\n@pytest.hookimpl(tryfirst=True)\n"
+        "def pytest_runtest_call(item):\n    raise RuntimeError('disk full')\n",
+        encoding="utf-8",
+    )
+    write_gate(world, "  bbox.f1: {min: 10%}\n")
+    result = run()
+    result.assert_outcomes(failed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_label_never_predicted_leaves_its_precision_unknown(world: Path, run: Run) -> None:
+    # References say "a dent", predictions "dent": no prediction carries the references' label.
+    metrics = "metrics: {bbox: {labels: match}}\n"
+    write_gate(
+        world,
+        "  bbox.precision: {min: 1%, per: label}\n",
+        head=GATE.replace("thresholds:\n", f"{metrics}thresholds:\n"),
+    )
+    run().assert_outcomes(errors=1)
+
+
+def test_gate_outside_the_root_directory_keeps_its_name(world: Path, run: Run) -> None:
+    root = world / "conf"
+    root.mkdir()
+    (root / "pytest.ini").write_text("[pytest]\nvigate_data_roots = ..\n", encoding="utf-8")
+    write_gate(world, "  bbox.f1: {min: 10%}\n  bbox.iou: {min: 10%}\n")
+    run("-c", "conf/pytest.ini", "car.gate.yaml", "-k", "f1", "--vigate-json=v.json").assert_outcomes(
+        passed=1, deselected=1
+    )
+    found = json.loads((world / "v.json").read_text(encoding="utf-8"))
+    assert (found["complete"], [gate["path"] for gate in found["gates"]]) == (False, ["../car.gate.yaml"])
+
+
+def test_misspelt_label_field_is_not_a_world_without_labels(world: Path, run: Run) -> None:
+    boxes = [{"bbox": [1, 1, 9, 9], "kind": "dent"}]
+    write_jsonl(world / "predictions.jsonl", [{"id": "a", "boxes": boxes}])
+    write_jsonl(world / "references.jsonl", [{"id": "a", "boxes": [{"bbox": [1, 1, 9, 9], "kind": "bolt"}]}])
+    side = "format: jsonl, boxes: {order: xyxy, space: pixels}, fields: {box: bbox, label: knd}"
+    head = (
+        f"vigate: 1\ndata:\n  predictions: {{path: predictions.jsonl, {side}}}\n"
+        f"  references: {{path: references.jsonl, {side}}}\nthresholds:\n"
+    )
+    write_gate(world, "  bbox.f1: {min: 50%}\n", head=head)
+    result = run()
+    result.assert_outcomes(errors=1)
+    assert (
+        "unmeasurable: bbox.f1 cannot be measured: predictions.jsonl: fields: no record has the field 'knd', declared as "
+        "label; did you mean 'kind'?"
+    ) in result.outlines

@@ -49,7 +49,7 @@ def test_failure_text_goes_from_the_line_to_act_on_to_the_command(world: Path, r
         "  high f1 0.75, high iou 0.82: finds the objects and places them well: "
         "what is left to gain lies in the worst samples",
         "  8 references: 2 missed, 2 invented",
-        "  2 predicted boxes touch no reference at all: add pictures without objects",
+        "  2 predicted boxes touch no reference they could match: add pictures without objects",
         "worst samples:",
         # Without one missed picture recall would be 6/7: 6/7 − 6/8 = 0.107
         "  car_06.jpg: 1 missed (costs 0.11)",
@@ -76,7 +76,7 @@ def test_unmeasurable_is_an_error_without_a_stack(world: Path, run: Run) -> None
     error = cases(world / "gates.xml")["bbox.f1"].find("error")
     assert error is not None
     text = str(error.text)
-    assert text.startswith("unmeasurable: bbox.f1 is unknown: predictions.jsonl: ")
+    assert text.startswith("unmeasurable: bbox.f1 cannot be measured: predictions.jsonl: ")
     assert "Traceback" not in text
     assert "nodes.py" not in text
     assert text.splitlines()[-1] == "reproduce: pytest car.gate.yaml::bbox.f1"

@@ -16,7 +16,7 @@ from pytest_vigate.data.decoding import convert
 from pytest_vigate.data.readers import Reader, first_record
 from pytest_vigate.data.records import Record, Vocabulary
 from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
-from pytest_vigate.errors import DataError
+from pytest_vigate.errors import DataError, did_you_mean
 
 T = TypeVar("T")
 
@@ -148,6 +148,7 @@ def _derived(source: Source, found: Sequence[tuple[str, Record]], names: _Names,
             "records do not say what their box numbers mean; declare it as boxes: vi, or "
             "boxes: {order: xyxy, space: pixels}",
         )
+    _refuse_unseen(source, found, names)
     columns = _Columns()
     for sample, (where, record) in enumerate(found):
         if many:
@@ -155,6 +156,22 @@ def _derived(source: Source, found: Sequence[tuple[str, Record]], names: _Names,
         else:
             columns.add(record, names, sample, where, "$")
     return columns.finish(source.boxes)
+
+
+def _refuse_unseen(source: Source, found: Sequence[tuple[str, Record]], names: _Names) -> None:
+    """A declared part of boxes that no record has is a slip of the pen: labels and scores would vanish in silence."""
+    boxes = [box for _, record in found for box in _objects(records.pick(record, names.boxes))]
+    everything = [*(record for _, record in found), *boxes]
+    known = tuple(dict.fromkeys(key for record in (boxes or everything) for key in record))
+    for ours in ("labels", "label", "scores", "score", "crowd", "width", "height", "image"):
+        theirs = source.fields.get(ours)
+        if isinstance(theirs, str) and not any(_has(record, theirs) for record in everything):
+            hint = did_you_mean(theirs, known) or f"their fields are {', '.join(known)}"
+            raise DataError(source.file, f"fields: no record has the field {theirs!r}, declared as {ours}; {hint}")
+
+
+def _objects(value: object) -> list[Record]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 class _Columns:
