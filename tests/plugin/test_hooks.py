@@ -85,18 +85,20 @@ def test_name_that_would_split_a_score_or_skip_a_test_is_refused(world: Path, ru
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        ("return [Counting()]", "pytest_vigate_metrics takes subclasses of Metric, found Counting(slack=0)"),
+        ("[Counting()]", "pytest_vigate_metrics takes subclasses of Metric, found Counting(slack=0)"),
         (
-            "Counting.slack = []; Counting.__init__.__defaults__ = ([],); return [Counting]",
-            "its parameters need defaults",
+            "[Broken]",
+            "its parameters need defaults that fit and can be hashed; slack: expected int, got array, found []",
         ),
     ],
 )
 def test_answer_that_is_no_metric_is_refused_in_words(world: Path, run: Run, answer: str, problem: str) -> None:
-    source = hook_example("pytest_vigate_metrics").replace("return [Counting]", answer)
+    source = hook_example("pytest_vigate_metrics").replace("return [Counting]", f"return {answer}")
+    source += "\n\nclass Broken(Counting):\n    name = 'broken'\n\n    def __init__(self):\n"
+    source += "        object.__setattr__(self, 'slack', [])\n        self.__post_init__()\n"
     (world / "conftest.py").write_text(source, encoding="utf-8")
     write_gate(world, "  bbox.f1: {min: 70%}\n")
     result = run()
     assert result.ret == 2
-    assert any(problem in line for line in result.outlines)
+    assert any(line == f"conftest.{answer.strip('[]()')}: {problem}" for line in result.outlines)
     assert "Traceback" not in "\n".join(result.outlines)

@@ -323,8 +323,8 @@ def test_references_that_judge_themselves_are_unmeasurable(world: Path, run: Run
     result = run()
     result.assert_outcomes(errors=1)
     assert (
-        "unmeasurable: bbox.f1 cannot be measured: predictions.jsonl: predictions and references have the same content, "
-        "so the references would judge themselves; name the model's outputs under predictions"
+        "unmeasurable: bbox.f1 cannot be measured: predictions.jsonl: predictions and references have the same "
+        "content, so the references would judge themselves; name the model's outputs under predictions"
     ) in result.outlines
 
 
@@ -390,6 +390,6 @@ def test_misspelt_label_field_is_not_a_world_without_labels(world: Path, run: Ru
     result = run()
     result.assert_outcomes(errors=1)
     assert (
-        "unmeasurable: bbox.f1 cannot be measured: predictions.jsonl: fields: no record has the field 'knd', declared as "
-        "label; did you mean 'kind'?"
+        "unmeasurable: bbox.f1 cannot be measured: predictions.jsonl: fields: no record has the field 'knd', declared "
+        "as label; did you mean 'kind'?"
     ) in result.outlines
