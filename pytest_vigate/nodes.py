@@ -6,6 +6,8 @@ import datetime as dt
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +20,7 @@ from pytest_vigate.errors import GateFileError, PluginError, UnmeasurableError
 from pytest_vigate.evaluation.cache import DataFile, Family, Session, signature
 from pytest_vigate.evaluation.plan import Check, Plan, read_plan
 from pytest_vigate.gates.rules import FAMILY_NAME, PYTEST_MARKS
-from pytest_vigate.metrics.base import Metric
+from pytest_vigate.metrics.base import Metric, default
 from pytest_vigate.reports import escape, failure, junit, record
 from pytest_vigate.verdicts import Verdict, judge, unmeasurable
 
@@ -71,10 +73,31 @@ class GateFile(pytest.File):
         for check in self.plan.checks:
             yield ThresholdItem.from_parent(self, name=check.threshold.test_id, check=check)
 
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """The gate as plain values, for the run record; its thresholds share them."""
+        gate = self.plan.gate
+        values: dict[str, Any] = record.plain(
+            {
+                "path": gate.file,
+                "name": gate.name,
+                "description": gate.description,
+                "digest": gate.digest,
+                "model": gate.model,
+                "seed": gate.intervals.seed,
+                "intervals": {
+                    "draws": gate.intervals.draws,
+                    "level": gate.intervals.level,
+                    "cluster": gate.intervals.cluster,
+                },
+            }
+        )
+        return values
+
     def describe(self, family: Family) -> dict[str, Any]:
         """A family as plain values; thresholds of one family share them."""
         if family.name not in self._described:
-            self._described[family.name] = _family(family)
+            self._described[family.name] = record.plain(_family(family))
         return self._described[family.name]
 
 
@@ -126,7 +149,12 @@ class ThresholdItem(pytest.Item):
         except UnmeasurableError as error:
             named = signature(self.check.metric, {}, version=__version__)
             verdict = unmeasurable(self.check, str(error), level=gate.intervals.level, signature=named)
-        self.vigate_outcome = record.plain({"verdict": verdict, "gate": _gate(self.parent.plan, files, families)})
+        gate_values = {
+            **self.parent.plain,
+            "data": [record.plain(asdict(file)) for file in files],
+            "families": families,
+        }
+        self.vigate_outcome = {"verdict": record.plain(verdict), "gate": gate_values}
         others = [pair for pair in self.user_properties if not pair[0].startswith("vigate.")]
         self.user_properties[:] = [*others, *junit.properties(verdict)]  # a rerun judges again
         if verdict["verdict"] == "unmeasurable":
@@ -184,7 +212,7 @@ def registries(hook: Any, config: pytest.Config) -> tuple[dict[str, type[Metric]
         if not (isinstance(cls, type) and issubclass(cls, Metric)):
             raise PluginError(f"{_where(cls)}: pytest_vigate_metrics takes subclasses of Metric, found {cls!r:.80}")
         try:
-            hash(cls())
+            hash(default(cls))
         except (TypeError, ValueError) as error:
             raise PluginError(
                 f"{_where(cls)}: its parameters need defaults that fit and can be hashed; {error}"
@@ -216,35 +244,6 @@ def _by_name(results: Sequence[Sequence[Named]]) -> dict[str, Named]:
 def _where(item: object) -> str:
     cls = item if isinstance(item, type) else type(item)
     return f"{cls.__module__}.{cls.__qualname__}"
-
-
-def _gate(plan: Plan, files: Sequence[DataFile], families: list[dict[str, Any]]) -> dict[str, Any]:
-    """The gate as plain values, for the run record."""
-    gate = plan.gate
-    return {
-        "path": gate.file,
-        "name": gate.name,
-        "description": gate.description,
-        "digest": gate.digest,
-        "model": dict(gate.model),
-        "seed": gate.intervals.seed,
-        "intervals": {
-            "draws": gate.intervals.draws,
-            "level": gate.intervals.level,
-            "cluster": gate.intervals.cluster,
-        },
-        "data": [
-            {
-                "role": file.role,
-                "path": file.path,
-                "format": file.format,
-                "digest": file.digest,
-                "samples": file.samples,
-            }
-            for file in files
-        ],
-        "families": families,
-    }
 
 
 def _family(family: Family) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import msgspec
 from pytest_vigate.errors import GateFileError, Problem, did_you_mean
 from pytest_vigate.gates.model import Configuration, Gate, Position, Threshold
 from pytest_vigate.gates.rules import read
-from pytest_vigate.metrics.base import Metric, Score, check_parameter
+from pytest_vigate.metrics.base import Metric, Score, check_parameter, default
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def read_plan(
                 configured[configuration.name] = metric
         found += _unknown_formats(gate, formats)
         declared = {configuration.name for configuration in gate.metrics}
-        families = {**{name: cls() for name, cls in metrics.items() if name not in declared}, **configured}
+        families = {**{name: default(cls) for name, cls in metrics.items() if name not in declared}, **configured}
         for threshold in gate.thresholds:
             if threshold.family in declared and threshold.family not in families:
                 continue  # its configuration is a problem already

@@ -248,6 +248,12 @@ class Additive(Metric):
 
 
 @functools.cache
+def default(cls: type[Metric]) -> Metric:
+    """The family without parameters: one instance for all gates that configure nothing."""
+    return cls()
+
+
+@functools.cache
 def parameter_types(cls: type[Metric]) -> Mapping[str, Any]:
     """Declared type of every parameter, with the constraints of its annotation."""
     hints = get_type_hints(cls, include_extras=True)

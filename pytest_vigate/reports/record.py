@@ -111,12 +111,14 @@ def plain(value: Any) -> Any:
 
     NaN and infinities become None, numbers of numpy Python's; texts of data are cut where they would fill the disk.
     """
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int)):
+        return value
     if isinstance(value, str):
         return value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, Iterable) and not isinstance(value, str):
+    if isinstance(value, Iterable):
         return [plain(item) for item in value]
     return value.item() if hasattr(value, "item") else value

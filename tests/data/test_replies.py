@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 import tracemalloc
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -165,16 +166,25 @@ HOSTILE = [
 
 @pytest.mark.parametrize("unit", HOSTILE)
 @pytest.mark.parametrize("rule", ["fenced", "answer-tag", "first-json"])
-def test_time_grows_no_faster_than_the_reply(unit: str, rule: ReplyRule) -> None:
-    def seconds(length: int) -> float:
-        reply = unit * (length // len(unit))
-        start = time.process_time()
-        extract(reply, rule)
-        return time.process_time() - start
+def test_work_grows_no_faster_than_the_reply(unit: str, rule: ReplyRule) -> None:
+    def steps(length: int) -> int:
+        count = 0
 
-    small, large = 10_000, 160_000
-    # 16 times the text: 16 times the time if linear, 256 times if quadratic; the floor keeps out timer noise
-    assert seconds(large) < 100 * max(min(seconds(small) for _ in range(3)), 5e-3)
+        def trace(frame: FrameType, event: str, _: object) -> Any:
+            nonlocal count
+            count += event == "line"
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            extract(unit * (length // len(unit)), rule)
+        finally:
+            sys.settrace(before)
+        return count
+
+    # 16 times the text: 16 times the lines executed if linear, 256 times if quadratic
+    assert steps(16_000) <= 17 * steps(1_000) + 1_000
 
 
 def test_depth_is_no_matter_of_the_interpreter_stack() -> None:
