@@ -52,6 +52,7 @@ class GateFile(pytest.File):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._described: dict[str, dict[str, Any]] = {}
+        self._files: list[dict[str, Any]] = []
 
     def collect(self) -> Iterator[ThresholdItem]:
         """One item a threshold.
@@ -93,6 +94,12 @@ class GateFile(pytest.File):
             }
         )
         return values
+
+    def describe_files(self, files: Sequence[DataFile]) -> list[dict[str, Any]]:
+        """The data as plain values; thresholds that could read it share them."""
+        if files and not self._files:
+            self._files = [asdict(file) for file in files]
+        return self._files if files else []
 
     def describe(self, family: Family) -> dict[str, Any]:
         """A family as plain values; thresholds of one family share them."""
@@ -151,7 +158,7 @@ class ThresholdItem(pytest.Item):
             verdict = unmeasurable(self.check, str(error), level=gate.intervals.level, signature=named)
         gate_values = {
             **self.parent.plain,
-            "data": [record.plain(asdict(file)) for file in files],
+            "data": self.parent.describe_files(files),
             "families": families,
         }
         self.vigate_outcome = {"verdict": record.plain(verdict), "gate": gate_values}
