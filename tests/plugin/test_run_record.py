@@ -58,6 +58,11 @@ def test_record_holds_verdicts_scores_digests_and_versions(world: Path, record: 
     assert [sample["id"] for sample in recall["worst"]] == ["car_06.jpg", "car_07.jpg"]
 
 
+def test_format_found_by_its_signs_is_in_the_record(world: Path, record: Record) -> None:
+    write_gate(world, "  bbox.f1: {min: 70%}\n", head=GATE.replace(", format: vi", ""))
+    assert [item["format"] for item in record()["gates"][0]["data"]] == ["vi", "vi"]
+
+
 def test_score_has_one_interval_wherever_it_is_shown(world: Path, record: Record) -> None:
     write_gate(world, THRESHOLDS)
     (entry,) = record()["gates"]
