@@ -1,14 +1,13 @@
 """Why a score is as it is: patterns of scores → what they mean and what to do; the samples that cost most.
 
-The patterns are the advice of the vendor's pages on evaluating detection and grounding models, in our words. *High*
-and *low* are read off the score's own bands: high is at least the band "good".
+A family states its patterns itself. *High* and *low* are read off the score's own bands: high is at least the band
+"good".
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,66 +23,11 @@ NAMED = 5
 NOTHING = 1e-12
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """A combination of scores of one family that means something."""
-
-    family: str
-    high: tuple[str, ...]
-    low: tuple[str, ...]
-    advice: str
-
-
-#: All that fit are given, in this order.
-PATTERNS = (
-    Pattern(
-        "bbox",
-        ("f1",),
-        ("iou",),
-        "finds the objects but draws loose boxes: tighten the annotations and check how box edges were drawn",
-    ),
-    Pattern(
-        "bbox",
-        ("precision",),
-        ("recall",),
-        "too cautious: what it finds is right but it misses much; add positive examples, lower the confidence",
-    ),
-    Pattern(
-        "bbox",
-        ("recall",),
-        ("precision",),
-        "too eager: it finds the objects and invents more; add pictures without objects and hard negatives",
-    ),
-    Pattern(
-        "bbox",
-        ("iou",),
-        ("f1", "recall"),
-        "accurate where it finds something, but misses many: add examples of the rare objects",
-    ),
-    Pattern(
-        "bbox",
-        (),
-        ("precision", "recall"),
-        "neither finds the objects nor is right about them: train longer, or the model is too small for the task",
-    ),
-    Pattern(
-        "bbox",
-        ("f1", "iou"),
-        (),
-        "finds the objects and places them well: what is left to gain lies in the worst samples",
-    ),
-)
-
-#: Median area ratio of matched pairs outside this range is worth a sentence.
-AREA_RATIO = (0.7, 1.4)
-
-
 def diagnose(check: Check, decided: Slice, verdict: Verdict) -> None:
     """Add `diagnosis` and `worst` to a verdict that did not pass."""
     metric = check.metric
-    measures = metric.measures(decided.statistics)
-    explain = EXPLANATIONS.get(metric.name)
-    verdict["diagnosis"] = [*_patterns(metric, decided.values), *(explain(measures) if explain else ())]
+    measures = metric.measures(decided.statistics, decided.ids)
+    verdict["diagnosis"] = [*_patterns(metric, decided.values), *metric.explain(measures)]
     verdict["worst"] = worst_samples(metric, check.score.name, decided)
 
 
@@ -95,9 +39,7 @@ def is_high(metric: Metric, name: str, value: float) -> bool:
 
 
 def _patterns(metric: Metric, values: Mapping[str, float]) -> Iterator[str]:
-    for pattern in PATTERNS:
-        if pattern.family != metric.name:
-            continue
+    for pattern in metric.patterns:
         if any(math.isnan(values[name]) for name in (*pattern.high, *pattern.low)):
             continue
         high = all(is_high(metric, name, values[name]) for name in pattern.high)
@@ -108,33 +50,6 @@ def _patterns(metric: Metric, values: Mapping[str, float]) -> Iterator[str]:
                 for name in (*pattern.high, *pattern.low)
             ]
             yield f"{', '.join(shown)}: {pattern.advice}"
-
-
-def _boxes(measures: Mapping[str, Any]) -> Iterator[str]:
-    """What the boxes themselves tell."""
-    counts = [f"{measures[name]} {name}" for name in ("missed", "invented", "loose", "shifted") if measures[name]]
-    if counts:
-        yield f"{measures['tp'] + measures['fn']} references: {', '.join(counts)}"
-    ratio = measures.get("median_area_ratio")
-    if ratio is not None and not AREA_RATIO[0] <= ratio <= AREA_RATIO[1]:
-        size = "larger" if ratio > 1 else "smaller"
-        cure = "are drawn tightly" if ratio > 1 else "show whole objects"
-        yield (
-            f"boxes are {size} than their references (median area ratio {ratio:.2f}): "
-            f"check the coordinate convention, then that annotations {cure}"
-        )
-    if measures["background"]:
-        count = measures["background"]
-        yield f"{count} predicted boxes touch no reference they could match: add pictures without objects"
-    never = measures["never_found"]
-    if never:
-        shown = ", ".join(f"{label!r} ({count} times)" for label, count in list(never.items())[:5])
-        more = f" and {len(never) - 5} more" if len(never) > 5 else ""
-        yield f"never found: {shown}{more}; add examples of them"
-
-
-#: What else a family's measures tell, by family.
-EXPLANATIONS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {"bbox": _boxes}
 
 
 def worst_samples(metric: Metric, score: str, decided: Slice) -> list[dict[str, Any]]:

@@ -265,6 +265,7 @@ def _family(family: Family) -> dict[str, Any]:
                 "low": found.low,
                 "high": found.high,
                 "method": found.method,
+                "draws": len(found.draws),
                 "band": found.score.band(found.value),
             }
             for name, found in family.estimates.items()

@@ -86,7 +86,9 @@ def judge(
         today: Today's date in UTC, for waivers.
     """
     threshold, score = check.threshold, check.score
-    groups = [(item, *_decide(threshold, item.estimate)) for item in slices]
+    groups = [
+        (item, *_decide(threshold, item.estimate, item.statistics.undefined.get(score.name, ""))) for item in slices
+    ]
     kept = [group for group in groups if not _left_out(group[0], check)]
     item, word, why = _worst(kept, threshold) if kept else (groups[0][0], "inconclusive", NOTHING_LEFT)
     estimate = item.estimate
@@ -96,7 +98,7 @@ def judge(
     verdict["margin"] = _margin(threshold, estimate.value)
     verdict["samples"], verdict["evidence"] = estimate.samples, estimate.evidence
     verdict["band"] = score.band(estimate.value)
-    verdict["notes"] = list(notes)
+    verdict["notes"] = [*notes, *check.metric.caveats(item.statistics, score.name)]
     if threshold.per is not None:
         verdict["groups"] = [_group(group, ignored=group not in kept) for group in groups]
     _describe(verdict, threshold, item, word=word, why=why)
@@ -166,10 +168,16 @@ def _blank(check: Check, *, signature: str, level: float) -> Verdict:
     )
 
 
-def _decide(threshold: Threshold, estimate: Estimate) -> tuple[Word, str]:
-    """Verdict on one estimate, and what stood in the way where the number alone does not say it."""
+def _decide(threshold: Threshold, estimate: Estimate, undefined: str) -> tuple[Word, str]:
+    """Verdict on one estimate, and what stood in the way where the number alone does not say it.
+
+    Args:
+        threshold: The bound and its options.
+        estimate: The score's.
+        undefined: Why the score is undefined, where the family knows.
+    """
     if math.isnan(estimate.value):
-        return "unmeasurable", "undefined on these samples (nothing to divide by)"
+        return "unmeasurable", f"undefined: {undefined or 'nothing to divide by on these samples'}"
     if estimate.evidence < threshold.min_samples:
         of = "" if estimate.evidence == estimate.samples else f" of {estimate.samples} samples bear on it, which"
         many = f"{estimate.evidence}{of or ' samples'} are fewer than min_samples {threshold.min_samples}"
@@ -178,8 +186,12 @@ def _decide(threshold: Threshold, estimate: Estimate) -> tuple[Word, str]:
         return ("passed" if _met(threshold, estimate.value, estimate.value) else "failed"), ""
     bounds = estimate.bounds(threshold.confidence)
     if bounds is None:
-        few = f"{estimate.units} are too few for" if estimate.units < FEW else "there is no interval for"
-        return "inconclusive", f"{few} a confidence bound"
+        if estimate.units < FEW:
+            return "inconclusive", f"{estimate.units} are too few for a confidence bound"
+        if estimate.method == "bootstrap":
+            few = f"{len(estimate.draws)} draws are too few for a bound of {100 * threshold.confidence:g}%"
+            return "inconclusive", f"{few}; state intervals.draws"
+        return "inconclusive", "there is no interval for a confidence bound"
     if _met(threshold, *bounds):
         return "passed", ""
     lower, upper = bounds

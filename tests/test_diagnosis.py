@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_vigate.data.dataset import Dataset
-from pytest_vigate.diagnosis import PATTERNS, _boxes, _patterns, worst_samples
+from pytest_vigate.diagnosis import _patterns, worst_samples
 from pytest_vigate.evaluation.cache import Slice
 from pytest_vigate.evaluation.estimate import estimate
 from pytest_vigate.metrics.bbox import BoxMatching
@@ -24,6 +24,11 @@ def decided(data: Dataset, score: str = "f1") -> Slice:
     found = estimate(metric, statistics, draws=0, level=0.95, rng=np.random.default_rng(0))
     values = {name: item.value for name, item in found.items()}
     return Slice(None, True, data.ids, statistics, found[score], values)
+
+
+def explained(data: Dataset) -> list[str]:
+    metric = BoxMatching()
+    return list(metric.explain(metric.measures(metric.statistics(data), data.ids)))
 
 
 LOOSE = "high f1, low iou: finds the objects but draws loose boxes"
@@ -62,39 +67,27 @@ def test_combination_shows_the_scores_it_is_made_of() -> None:
     )
 
 
-def test_every_pattern_names_scores_that_have_bands() -> None:
-    banded = {score.name for score in BoxMatching.scores if score.bands}
-    for pattern in PATTERNS:
-        assert {*pattern.high, *pattern.low} <= banded
-
-
 def test_undefined_scores_fit_no_pattern() -> None:
     assert list(_patterns(BoxMatching(), {name: float("nan") for name in ("f1", "iou", "precision", "recall")})) == []
 
 
 @pytest.mark.parametrize(("predicted", "size"), [((-50, -50, 150, 150), "larger"), ((25, 25, 75, 75), "smaller")])
 def test_boxes_of_another_size_are_told_with_their_ratio(predicted: Box, size: str) -> None:
-    metric = BoxMatching()
-    statistics = metric.statistics(dataset(boxes([[predicted]]), boxes([[WHOLE]])))
+    data = dataset(boxes([[predicted]]), boxes([[WHOLE]]))
     ratio = "4.00" if size == "larger" else "0.25"
     assert any(
         line.startswith(f"boxes are {size} than their references (median area ratio {ratio})")
-        for line in _boxes(metric.measures(statistics))
+        for line in explained(data)
     )
 
 
 def test_boxes_of_the_right_size_are_not_blamed() -> None:
-    metric = BoxMatching()
-    statistics = metric.statistics(dataset(boxes([[WHOLE]]), boxes([[WHOLE]])))
-    assert list(_boxes(metric.measures(statistics))) == []
+    assert explained(dataset(boxes([[WHOLE]]), boxes([[WHOLE]]))) == []
 
 
 def test_objects_never_found_are_listed_by_label() -> None:
-    metric = BoxMatching()
     data = dataset(boxes([[WHOLE], []], labels=[[0], []]), boxes([[WHOLE], [FAR, WHOLE]], labels=[[0], [1, 1]]))
-    assert "never found: 'dent' (2 times); add examples of them" in list(
-        _boxes(metric.measures(metric.statistics(data)))
-    )
+    assert "never found: 'dent' (2 times); add examples of them" in explained(data)
 
 
 def test_worst_samples_are_ordered_by_what_the_score_would_gain_without_them() -> None:

@@ -84,7 +84,7 @@ def test_undefined_score_is_unmeasurable() -> None:
     verdict = decide(check(min=0.75), piece(float("nan")))
     assert verdict["verdict"] == "unmeasurable"
     assert verdict["value"] is None
-    assert verdict["message"] == "bbox.f1 is undefined on these samples (nothing to divide by)"
+    assert verdict["message"] == "bbox.f1 is undefined: nothing to divide by on these samples"
 
 
 def test_undefined_score_is_unmeasurable_even_as_a_warning() -> None:

@@ -23,7 +23,7 @@ from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.evaluation.estimate import Estimate, estimate
 from pytest_vigate.evaluation.plan import Check
 from pytest_vigate.evaluation.resampling import generator
-from pytest_vigate.evaluation.slicing import clusters, masks, split
+from pytest_vigate.evaluation.slicing import Cut, clusters, cut, split, unmatched
 from pytest_vigate.gates.model import Data, Gate
 from pytest_vigate.metrics.base import Metric, Statistics
 
@@ -126,13 +126,13 @@ class Loaded:
             UnmeasurableError: If the data does not carry the metric, or no sample is left.
         """
         statistics = self._statistics(check.metric)
-        threshold = check.threshold
-        samples, rows, notes = masks(threshold.where, self.dataset, statistics)
-        notes = (*statistics.notes, *notes)
+        threshold, picks = check.threshold, check.score.picks
+        whole = cut(threshold.where, self.dataset, statistics, picks=picks)
+        notes = (*statistics.notes, *unmatched(threshold.where, self.dataset, statistics, picks=picks))
         if threshold.per is None:
-            return (self._slice(check, gate, None, samples, rows),), notes
-        groups = split(threshold.per, self.dataset, statistics, samples=samples, rows=rows)
-        return tuple(self._slice(check, gate, group, kept, chosen) for group, kept, chosen in groups), notes
+            return (self._slice(check, gate, None, whole),), notes
+        groups = split(threshold.per, self.dataset, statistics, whole=whole, picks=picks)
+        return tuple(self._slice(check, gate, group, part) for group, part in groups), notes
 
     def family(self, name: str, metric: Metric, gate: Gate) -> Family:
         """All scores of a family on the whole data set.
@@ -146,13 +146,15 @@ class Loaded:
             signature=signature(metric, statistics.settled, version=self.version),
             parameters=parameters(metric, statistics.settled),
             estimates=self._estimates(metric, gate, np.ones(statistics.n, dtype=bool), statistics),
-            measures=self._once((metric, "measures"), lambda: metric.measures(statistics)),
+            measures=self._once((metric, "measures"), lambda: metric.measures(statistics, self.dataset.ids)),
         )
 
-    def _slice(self, check: Check, gate: Gate, group: str | None, samples: Bool, rows: Bool) -> Slice:
-        whole = self._statistics(check.metric)
-        statistics = whole if samples.all() and rows.all() else whole.take(rows).select(samples)
-        words = json.dumps([*check.threshold.where.items(), *([(check.threshold.per, group)] if group else [])])
+    def _slice(self, check: Check, gate: Gate, group: str | None, part: Cut) -> Slice:
+        whole, samples, picks = self._statistics(check.metric), part.samples, check.score.picks
+        marked = whole.mark(check.score.name, part.picked) if picks else whole
+        statistics = marked if samples.all() and part.rows.all() else marked.take(part.rows).select(samples)
+        conditions = [*check.threshold.where.items(), *([(check.threshold.per, group)] if group else [])]
+        words = json.dumps([*conditions, *([("picks", check.score.name)] if picks else [])])
         grouped = group is not None
         estimates = self._estimates(check.metric, gate, samples, statistics, words=words, grouped=grouped)
         ids = self.dataset.ids
@@ -191,10 +193,13 @@ class Loaded:
             if intervals.cluster is not None:
                 column = self.dataset.attributes[intervals.cluster]
                 groups = clusters([column[i] for i in np.flatnonzero(samples)])
+            draws = intervals.draws
+            if not intervals.stated and (most := metric.affordable(statistics)) is not None:
+                draws = min(draws, most)
             return estimate(
                 metric,
                 statistics,
-                draws=intervals.draws,
+                draws=draws,
                 level=intervals.level,
                 rng=generator(intervals.seed, gate.name, signature(metric, statistics.settled, version=""), words),
                 groups=groups,

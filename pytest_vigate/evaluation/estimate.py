@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_vigate.data.coordinates import Float, Int
 from pytest_vigate.evaluation.resampling import multinomial_weights
+from pytest_vigate.gates.rules import TAIL_DRAWS
 from pytest_vigate.metrics.base import Metric, Score, Statistics
 
 #: Draws of which more than this share are undefined give no interval: what is left would flatter the score.
@@ -50,11 +51,12 @@ class Estimate:
     def bounds(self, confidence: float) -> tuple[float, float] | None:
         """One-sided lower and upper confidence bound, each at the given level.
 
-        None where there is no interval, or where fewer than `FEW` units were drawn from: the extremes of a handful
-        are no bound, whatever their quantiles say.
+        None where there is no interval, where fewer than `FEW` units were drawn from (the extremes of a handful are
+        no bound, whatever their quantiles say), or where too few draws lie beyond the bound.
         """
         if self.method == "bootstrap":
-            if self.units < FEW:
+            beyond = len(self.draws) * (1 - confidence)
+            if self.units < FEW or beyond < (1 - UNDEFINED_SHARE) * TAIL_DRAWS:
                 return None
             return quantile(self.draws, 1 - confidence), quantile(self.draws, confidence)
         if self.method == "clopper-pearson":

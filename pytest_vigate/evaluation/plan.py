@@ -134,7 +134,7 @@ def _bind(threshold: Threshold, gate: Gate, families: Mapping[str, Metric]) -> t
         hint = did_you_mean(threshold.score, tuple(names)) or f"known: {', '.join(of_family or sorted(families))}"
         return None, [_problem(threshold.positions[""], f"unknown score {threshold.score!r}", hint)]
     metric, score = names[threshold.score]
-    problems = [*_bound_problems(threshold, score), *_split_problems(threshold, gate, metric)]
+    problems = [*_bound_problems(threshold, score), *_split_problems(threshold, gate, metric, score)]
     return (None, problems) if problems else (Check(threshold, metric, score), [])
 
 
@@ -172,13 +172,16 @@ def _floor_problems(threshold: Threshold, floor: float, score: Score) -> Iterato
         yield _problem(at, f"the floor {floor:g} is not above the max {threshold.max:g}, so nothing would be waived")
 
 
-def _split_problems(threshold: Threshold, gate: Gate, metric: Metric) -> Iterator[Problem]:
+def _split_problems(threshold: Threshold, gate: Gate, metric: Metric, score: Score) -> Iterator[Problem]:
     """`where` and `per` name attributes of the gate or keys of the family."""
     attributes, keys = gate.data.attributes, metric.keys
     known = (*attributes, *keys)
     named = {f"where.{key}": key for key in threshold.where}
     if threshold.per is not None:
         named["per"] = threshold.per
+    if score.picks and score.picks not in named.values():
+        hint = f"add where: {{{score.picks}: …}}"
+        yield _problem(threshold.positions[""], f"{threshold.score} needs a {score.picks} to be the share of", hint)
     for place, key in named.items():
         at = threshold.positions[place]
         if key not in known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,32 +12,45 @@ from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.errors import UnmeasurableError, did_you_mean
 from pytest_vigate.metrics.base import Statistics
 
-Masks = tuple[Bool, Bool, tuple[str, ...]]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """What a threshold, or one group of it, looks at."""
+
+    samples: Bool  # (n,)
+    rows: Bool  # (r,)
+    picked: Bool  # (r,) rows that count, where the score picks; all elsewhere
 
 
-def masks(where: Mapping[str, tuple[str, ...]], dataset: Dataset, statistics: Statistics) -> Masks:
-    """Masks of samples (n,) and rows (r,) that all conditions leave, and notes on values that match nothing.
+def cut(where: Mapping[str, tuple[str, ...]], dataset: Dataset, statistics: Statistics, *, picks: str = "") -> Cut:
+    """What all conditions leave.
+
+    Args:
+        where: Values by attribute or family key.
+        dataset: The data.
+        statistics: Of the family.
+        picks: The key that says which rows count and cuts none (`Score.picks`).
 
     Raises:
-        UnmeasurableError: If they leave none.
+        UnmeasurableError: If they leave nothing.
     """
     samples = np.ones(len(dataset), dtype=bool)
     rows = np.ones(len(statistics.sample), dtype=bool)
-    notes: list[str] = []
+    picked = rows.copy()
     for key, values in where.items():
+        present = _present(key, dataset, statistics, picks=picks)
+        if not present.intersection(values):
+            raise UnmeasurableError(_no_sample(key, values, sorted(present)))
         if key in dataset.attributes:
             column = dataset.attributes[key]
-            present = {value for value in column if value is not None}
             samples &= np.fromiter((value in values for value in column), dtype=bool, count=len(column))
         else:
             found = statistics.keys[key]
-            present = {found.names[i] for i in np.unique(found.code)}
-            rows &= np.isin(found.code, [i for i, name in enumerate(found.names) if name in values])
-        unmatched = [value for value in values if value not in present]
-        if len(unmatched) == len(values):
-            raise UnmeasurableError(_no_sample(key, values, sorted(present)))
-        hints = {value: did_you_mean(value, sorted(present)) or "check it" for value in unmatched}
-        notes += [f"no sample has {key}={value}; {hint}" for value, hint in hints.items()]
+            holds = np.isin(found.code, [i for i, name in enumerate(found.names) if name in values])
+            if key == picks:
+                picked &= holds
+            else:
+                rows &= holds
     rows &= samples[statistics.sample]
     if any(key not in dataset.attributes for key in where):
         owners = np.zeros(len(dataset), dtype=bool)
@@ -45,7 +59,28 @@ def masks(where: Mapping[str, tuple[str, ...]], dataset: Dataset, statistics: St
     if not samples.any():
         conditions = " and ".join(f"{key}={'|'.join(values)}" for key, values in where.items())
         raise UnmeasurableError(f"no sample has {conditions} together; zero samples prove nothing")
-    return samples, rows, tuple(notes)
+    return Cut(samples, rows, picked)
+
+
+def unmatched(
+    where: Mapping[str, tuple[str, ...]], dataset: Dataset, statistics: Statistics, *, picks: str = ""
+) -> tuple[str, ...]:
+    """Notes on values of conditions that match nothing, beside others that do."""
+    present = {key: _present(key, dataset, statistics, picks=picks) for key in where}
+    return tuple(
+        f"no sample has {key}={value}; {did_you_mean(value, sorted(present[key])) or 'check it'}"
+        for key, values in where.items()
+        for value in values
+        if value not in present[key]
+    )
+
+
+def _present(key: str, dataset: Dataset, statistics: Statistics, *, picks: str) -> set[str]:
+    """Values of a key that a condition may name: a cell that stayed empty has its name all the same."""
+    if key in dataset.attributes:
+        return {value for value in dataset.attributes[key] if value is not None}
+    found = statistics.keys[key]
+    return set(found.names) if key == picks else {found.names[i] for i in np.unique(found.code)}
 
 
 def _no_sample(key: str, values: tuple[str, ...], present: list[str]) -> str:
@@ -56,9 +91,9 @@ def _no_sample(key: str, values: tuple[str, ...], present: list[str]) -> str:
 
 
 def split(
-    key: str, dataset: Dataset, statistics: Statistics, *, samples: Bool, rows: Bool
-) -> Iterator[tuple[str, Bool, Bool]]:
-    """(group, samples, rows) for every value of the key, by name.
+    key: str, dataset: Dataset, statistics: Statistics, *, whole: Cut, picks: str = ""
+) -> Iterator[tuple[str, Cut]]:
+    """(group, what it looks at) for every value of the key, by name.
 
     A record without the field is in group ``(none)``. One group's masks exist at a time: an attribute may have as
     many values as there are samples.
@@ -69,19 +104,23 @@ def split(
     if key in dataset.attributes:
         column = ["(none)" if value is None else value for value in dataset.attributes[key]]
         names, code = np.unique(np.array(column, dtype=object), return_inverse=True)
-        for i in np.unique(code[samples]):
-            kept = samples & (code == i)
-            yield str(names[i]), kept, rows & kept[statistics.sample]
+        for i in np.unique(code[whole.samples]):
+            kept = whole.samples & (code == i)
+            yield str(names[i]), Cut(kept, whole.rows & kept[statistics.sample], whole.picked)
         return
     found = statistics.keys[key]
-    there = np.unique(found.code[rows])
+    there = np.unique(found.code[whole.rows])
     if not len(there):
         raise UnmeasurableError(f"no sample has a {key} to split by; zero samples prove nothing")
     for i in sorted(there, key=lambda i: found.names[i]):
-        chosen = rows & (found.code == i)
+        holds = found.code == i
+        if key == picks:
+            yield found.names[i], Cut(whole.samples, whole.rows, whole.picked & holds)
+            continue
+        chosen = whole.rows & holds
         kept = np.zeros(len(dataset), dtype=bool)
         kept[statistics.sample[chosen]] = True
-        yield found.names[i], kept, chosen
+        yield found.names[i], Cut(kept, chosen, whole.picked)
 
 
 def clusters(column: list[str | None]) -> Int:

@@ -99,6 +99,7 @@ def build_intervals(place: Place | None) -> Intervals:
     if place is None:
         return Intervals()
     words: dict[str, Any] = {key: int(found.value) for key in ("draws", "seed") if (found := place.get(key))}
+    words["stated"] = "draws" in words
     if level := place.get("level"):
         words["level"] = number(level)
     if cluster := place.get("cluster"):

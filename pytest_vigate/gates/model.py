@@ -106,6 +106,8 @@ class Intervals:
     """Section ``intervals``."""
 
     draws: int = 1000
+    stated: bool = False
+    """Whether the gate asks for this number of draws; where it does not, a dear family may take fewer."""
     level: float = 0.95
     cluster: str | None = None
     """Attribute whose values are drawn together."""

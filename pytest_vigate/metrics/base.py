@@ -50,6 +50,9 @@ class Score:
         below: Name of what lies below the last band.
         share: Every sample is right or wrong and the score is the share of the right ones, so that its interval is
             Clopper–Pearson's.
+        picks: Family key whose condition does not cut rows but says which of them count: in the rows that all other
+            conditions leave, the column of the score's own name is 1 where this one holds, else 0. A threshold on the
+            score has to name it.
     """
 
     name: str
@@ -61,12 +64,23 @@ class Score:
     bands: tuple[tuple[float, str], ...] = ()
     below: str = "poor"
     share: bool = False
+    picks: str = ""
 
     def band(self, value: float) -> str:
         """Name of the band that holds the value; empty if the score has no bands or the value is NaN."""
         if not self.bands or value != value:
             return ""
         return next((name for edge, name in self.bands if value >= edge), self.below)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A combination of a family's scores that means something; high is at least the band "good"."""
+
+    high: tuple[str, ...]
+    low: tuple[str, ...]
+    advice: str
+    """What it means and what to do."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +105,7 @@ class Statistics:
         keys: Family keys of the rows, by name.
         settled: Parameters that the data decided (``labels`` when the gate leaves it to the format), for signatures.
         notes: Sentences that every verdict of the family has to carry.
+        undefined: Why a score is undefined whatever the weights, by its name: what the data lacks, and what to do.
 
     Raises:
         ValueError: If shapes disagree, a value is not finite or a sample index lies outside [0, n).
@@ -103,6 +118,7 @@ class Statistics:
     keys: Mapping[str, Key] = field(default_factory=dict)
     settled: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    undefined: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows = len(self.sample)
@@ -139,6 +155,12 @@ class Statistics:
         """The statistics of some rows; n stays as it is."""
         keys = {name: Key(key.code[rows], key.names, key.asked) for name, key in self.keys.items()}
         return replace(self, values=self.values[rows], sample=self.sample[rows], keys=keys)
+
+    def mark(self, column: str, rows: Bool) -> Statistics:
+        """The statistics with one column 1 in some rows and 0 in the others."""
+        values = self.values.copy()
+        values[:, self.columns.index(column)] = rows
+        return replace(self, values=values)
 
     def select(self, samples: Bool) -> Statistics:
         """The statistics of some samples, numbered anew."""
@@ -185,6 +207,8 @@ class Metric(ABC):
     """Parts that both sides must have: ``boxes``, ``replies``, …"""
     keys: ClassVar[tuple[str, ...]] = ()
     """Family keys that `where` and `per` may name."""
+    patterns: ClassVar[tuple[Pattern, ...]] = ()
+    """What combinations of its scores mean; all that fit are told, in this order."""
 
     def __post_init__(self) -> None:
         for parameter in fields(self):
@@ -222,9 +246,29 @@ class Metric(ABC):
         """Statistics columns that count what costs this score → the word for it, as ``{"missed": "missed"}``."""
         return {}
 
-    def measures(self, statistics: Statistics) -> Mapping[str, Any]:
-        """Further plain values that explain the scores, for the diagnosis and the run record only."""
+    def caveats(self, statistics: Statistics, score: str) -> Sequence[str]:
+        """What a verdict on this score of these samples has to say beside the number."""
+        return ()
+
+    def affordable(self, statistics: Statistics) -> int | None:
+        """Draws that an interval is worth where the gate asks for none in particular; None where any number is cheap.
+
+        A gate that states ``intervals.draws`` gets what it states.
+        """
+        return None
+
+    def measures(self, statistics: Statistics, ids: Sequence[str]) -> Mapping[str, Any]:
+        """Further plain values that explain the scores, for the diagnosis and the run record only.
+
+        Args:
+            statistics: Of n samples.
+            ids: Their ids.
+        """
         return {}
+
+    def explain(self, measures: Mapping[str, Any]) -> Sequence[str]:
+        """The sentences of a diagnosis that the measures carry."""
+        return ()
 
 
 @dataclass(frozen=True)

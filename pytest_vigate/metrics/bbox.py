@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -12,10 +12,12 @@ import numpy as np
 from pytest_vigate.data.coordinates import Bool, Float
 from pytest_vigate.data.dataset import Boxes, Dataset
 from pytest_vigate.metrics._boxes import Edges, areas, assign, find_edges
-from pytest_vigate.metrics.base import Additive, Key, Score, Statistics, ratio
+from pytest_vigate.metrics.base import Additive, Key, Pattern, Score, Statistics, ratio
 
 #: A pair below this IoU is called loose or shifted where the seat of boxes is judged: the vendor's excellent band.
 TIGHT = 0.80
+#: Median area ratio of matched pairs outside this range is worth a sentence.
+AREA_RATIO = (0.7, 1.4)
 
 COLUMNS = (
     "tp",  # reference matched at or above `iou`
@@ -32,6 +34,40 @@ COLUMNS = (
     "invented",  # fp without a partner
     "background",  # invented, and touching no reference at all
     "degenerate",  # invented, of zero or inverted area
+)
+
+#: The advice of the vendor's pages on evaluating detection and grounding models, in our words.
+PATTERNS = (
+    Pattern(
+        ("f1",),
+        ("iou",),
+        "finds the objects but draws loose boxes: tighten the annotations and check how box edges were drawn",
+    ),
+    Pattern(
+        ("precision",),
+        ("recall",),
+        "too cautious: what it finds is right but it misses much; add positive examples, lower the confidence",
+    ),
+    Pattern(
+        ("recall",),
+        ("precision",),
+        "too eager: it finds the objects and invents more; add pictures without objects and hard negatives",
+    ),
+    Pattern(
+        ("iou",),
+        ("f1", "recall"),
+        "accurate where it finds something, but misses many: add examples of the rare objects",
+    ),
+    Pattern(
+        (),
+        ("precision", "recall"),
+        "neither finds the objects nor is right about them: train longer, or the model is too small for the task",
+    ),
+    Pattern(
+        ("f1", "iou"),
+        (),
+        "finds the objects and places them well: what is left to gain lies in the worst samples",
+    ),
 )
 
 _F1 = ((0.90, "excellent"), (0.75, "good"), (0.60, "fair"))
@@ -94,6 +130,7 @@ class BoxMatching(Additive):
     )
     needs: ClassVar[frozenset[str]] = frozenset({"boxes"})
     keys: ClassVar[tuple[str, ...]] = ("label",)
+    patterns: ClassVar[tuple[Pattern, ...]] = PATTERNS
 
     #: IoU at or above which a pair is a true positive
     iou: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
@@ -226,7 +263,7 @@ class BoxMatching(Additive):
             "iou_all": {"missed": "missed", "loose_pairs": "loose", "shifted_pairs": "shifted"},
         }.get(score, {"missed": "missed", **found})
 
-    def measures(self, statistics: Statistics) -> Mapping[str, Any]:
+    def measures(self, statistics: Statistics, ids: Sequence[str]) -> Mapping[str, Any]:
         counted = ("tp", "fn", "fp", "missed", "loose", "shifted", "invented", "background", "degenerate")
         totals = dict(zip(statistics.columns, statistics.values.sum(axis=0), strict=True))
         measures: dict[str, Any] = {name: int(totals[name]) for name in counted}
@@ -241,6 +278,32 @@ class BoxMatching(Additive):
         never = never[np.argsort(-misses[never], kind="stable")]
         measures["never_found"] = {label.names[i]: int(misses[i]) for i in never}
         return measures
+
+    def explain(self, measures: Mapping[str, Any]) -> Sequence[str]:
+        return tuple(_sentences(measures))
+
+
+def _sentences(measures: Mapping[str, Any]) -> Iterator[str]:
+    """What the boxes themselves tell."""
+    counts = [f"{measures[name]} {name}" for name in ("missed", "invented", "loose", "shifted") if measures[name]]
+    if counts:
+        yield f"{measures['tp'] + measures['fn']} references: {', '.join(counts)}"
+    ratio = measures.get("median_area_ratio")
+    if ratio is not None and not AREA_RATIO[0] <= ratio <= AREA_RATIO[1]:
+        size = "larger" if ratio > 1 else "smaller"
+        cure = "are drawn tightly" if ratio > 1 else "show whole objects"
+        yield (
+            f"boxes are {size} than their references (median area ratio {ratio:.2f}): "
+            f"check the coordinate convention, then that annotations {cure}"
+        )
+    if measures["background"]:
+        count = measures["background"]
+        yield f"{count} predicted boxes touch no reference they could match: add pictures without objects"
+    never = measures["never_found"]
+    if never:
+        shown = ", ".join(f"{label!r} ({count} times)" for label, count in list(never.items())[:5])
+        more = f" and {len(never) - 5} more" if len(never) > 5 else ""
+        yield f"never found: {shown}{more}; add examples of them"
 
 
 def _unread(predictions: Boxes) -> tuple[str, ...]:

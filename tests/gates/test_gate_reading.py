@@ -257,7 +257,7 @@ def test_small_groups_may_stand_beside_a_per_of_the_defaults(tmp_path: Path) -> 
 def test_intervals(tmp_path: Path) -> None:
     text = "vigate: 1\ndata: {predictions: p, attributes: [image]}\n"
     text += "intervals: {draws: 1e3, level: 90%, cluster: image, seed: 7}\n" + THRESHOLDS
-    assert accept(tmp_path, text).intervals == Intervals(draws=1000, level=0.9, cluster="image", seed=7)
+    assert accept(tmp_path, text).intervals == Intervals(draws=1000, stated=True, level=0.9, cluster="image", seed=7)
 
 
 def test_reading_options(tmp_path: Path) -> None:

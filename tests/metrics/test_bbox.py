@@ -121,7 +121,7 @@ def test_degenerate_predictions_are_false_positives_counted_apart() -> None:
     metric = BoxMatching()
     data = dataset(boxes([[WHOLE, (5, 5, 5, 50), (50, 50, 5, 5)]]), boxes([[WHOLE]]))
     assert evaluate(metric, data)["precision"] == pytest.approx(1 / 3)
-    assert metric.measures(metric.statistics(data))["degenerate"] == 2
+    assert metric.measures(metric.statistics(data), data.ids)["degenerate"] == 2
 
 
 def test_duplicate_predictions_of_one_reference_match_once() -> None:
@@ -183,7 +183,7 @@ def test_measures_give_median_area_ratio_and_labels_never_found() -> None:
         boxes([[(0, 0, 100, 100), (0, 200, 200, 400)]], labels=[[0, 0]]),
         boxes([[(0, 0, 100, 100), (50, 250, 150, 350), (700, 0, 710, 10)]], labels=[[0, 0, 1]]),
     )
-    measures = metric.measures(metric.statistics(data))
+    measures = metric.measures(metric.statistics(data), data.ids)
     assert measures["median_area_ratio"] == pytest.approx(2.5)  # of 1 and 4
     assert measures["never_found"] == {"dent": 1}
 
@@ -191,7 +191,7 @@ def test_measures_give_median_area_ratio_and_labels_never_found() -> None:
 def test_invented_box_on_background_is_told_from_one_beside_an_object() -> None:
     metric = BoxMatching()
     data = dataset(boxes([[WHOLE, (0, 0, 90, 90), ELSEWHERE]]), boxes([[WHOLE]]))
-    measures = metric.measures(metric.statistics(data))
+    measures = metric.measures(metric.statistics(data), data.ids)
     assert (measures["invented"], measures["background"]) == (2, 1)
 
 

@@ -194,6 +194,13 @@ def test_page_names_every_score_and_documented_parameter(cls: type[Metric]) -> N
 
 
 @every_metric
+def test_patterns_name_scores_that_can_be_high(cls: type[Metric]) -> None:
+    banded = {score.name for score in cls.scores if any(name == "good" for _, name in score.bands)}
+    for pattern in cls.patterns:
+        assert {*pattern.high, *pattern.low} <= banded
+
+
+@every_metric
 def test_bands_fall_from_the_top(cls: type[Metric]) -> None:
     for score in cls.scores:
         edges = [edge for edge, _ in score.bands]

@@ -213,7 +213,7 @@ def test_empty_results_list_fails_and_leaves_precision_unknown(pytester: pytest.
     )
     outcome = run()
     outcome.assert_outcomes(failed=2, errors=1)
-    outcome.stdout.fnmatch_lines(["unmeasurable: bbox.precision is undefined on these samples (nothing to divide by)"])
+    outcome.stdout.fnmatch_lines(["unmeasurable: bbox.precision is undefined: nothing to divide by on these samples"])
 
 
 def test_ground_truth_without_pictures_is_unmeasurable(pytester: pytest.Pytester, run: Run) -> None:
