@@ -1,14 +1,11 @@
-"""Overlap and assignment of boxes, vectorised over all samples at once.
+"""Overlap of boxes, vectorised over all samples at once.
 
 Most boxes of a picture touch nothing, or only the one box they belong to. So overlaps are computed only inside a
-sample (and a label), and the assignment is solved only inside a connected component of overlapping boxes: an optimal
-assignment of the whole is the union of optimal assignments of the components, because pairs without overlap add
-nothing to the sum. Components with one or two boxes on a side have closed forms; only what is left goes to scipy.
+sample (and a label), and only pairs that overlap are kept.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -95,116 +92,3 @@ def _runs(count: Int, most: int) -> Iterator[tuple[int, int]]:
         stop = max(start + 1, int(np.searchsorted(ends, done + most, side="right")))
         yield start, stop
         start = stop
-
-
-def assign(edges: Edges) -> Int:
-    """Indices of the edges of a one-to-one assignment whose overlaps add up to the maximum.
-
-    Boxes may stay without a partner. Where several assignments reach the maximum, one of them is taken, always
-    the same for the same edges.
-    """
-    if not len(edges.p):
-        return np.empty(0, dtype=np.int64)
-    _, p = np.unique(edges.p, return_inverse=True)
-    _, g = np.unique(edges.g, return_inverse=True)
-    alone = (np.bincount(p)[p] == 1) & (np.bincount(g)[g] == 1)
-    chosen = [np.flatnonzero(alone)]
-    rest = np.flatnonzero(~alone)
-    if len(rest):
-        component = _components(p[rest], g[rest])
-        order = np.argsort(component, kind="stable")
-        rest, component = rest[order], component[order]
-        p_side = _nodes_in(component, p[rest])
-        g_side = _nodes_in(component, g[rest])
-        narrow = np.minimum(p_side, g_side)
-        star, double = narrow == 1, narrow == 2
-        chosen.append(rest[star][_best_of(component[star], edges.overlap[rest[star]])])
-        if double.any():
-            which = rest[double]
-            by_p = (p_side <= g_side)[double]
-            two, many = np.where(by_p, p[which], g[which]), np.where(by_p, g[which], p[which])
-            chosen.append(which[_best_of_two(component[double], two, many, edges.overlap[which])])
-        hard = ~star & ~double
-        if hard.any():
-            which = rest[hard]
-            chosen.append(which[_solve(component[hard], p[which], g[which], edges.overlap[which])])
-    return np.sort(np.concatenate(chosen))
-
-
-def _components(p: Int, g: Int) -> Int:
-    """(e,) connected component of each edge: the smallest node label spreads until nothing changes."""
-    _, u = np.unique(p, return_inverse=True)
-    _, v = np.unique(g, return_inverse=True)
-    v = v + u.max() + 1
-    label = np.arange(v.max() + 1)
-    while True:
-        low = np.minimum(label[u], label[v])
-        new = label.copy()
-        np.minimum.at(new, u, low)
-        np.minimum.at(new, v, low)
-        new = new[new]  # halves the way to the root
-        if np.array_equal(new, label):
-            return np.unique(label[u], return_inverse=True)[1]
-        label = new
-
-
-def _nodes_in(component: Int, node: Int) -> Int:
-    """(e,) number of different nodes in the edge's component, by edges sorted by component."""
-    order = np.lexsort((node, component))
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (np.diff(component[order]) != 0) | (np.diff(node[order]) != 0)
-    return np.bincount(component[order][new], minlength=int(component[-1]) + 1)[component]
-
-
-def _best_of(group: Int, overlap: Float) -> Int:
-    """Index of the largest overlap of every group; the first of equals."""
-    order = np.lexsort((-overlap, group))
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = np.diff(group[order]) != 0
-    return order[new]
-
-
-def _best_of_two(component: Int, two: Int, many: Int, overlap: Float) -> Int:
-    """Optimal edges of components with exactly two nodes on one side.
-
-    Only the two best edges of each of the two nodes can matter: a node gives way to the other node alone. If their
-    best partners differ, both take them; otherwise the better of the two ways to share is taken.
-    """
-    order = np.lexsort((-overlap, two, component))
-    node, owner = two[order], component[order]
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (np.diff(node) != 0) | (np.diff(owner) != 0)
-    first = np.flatnonzero(new)  # best edge of every node; nodes of a component follow each other
-    second = np.full(len(first), -1)  # next best, -1 where there is none
-    follows = first + 1 < len(order)
-    follows[follows] = ~new[first[follows] + 1]
-    second[follows] = first[follows] + 1
-
-    best, next_best = order[first].reshape(-1, 2), np.where(second < 0, -1, order[second]).reshape(-1, 2)
-    gain = np.where(next_best < 0, 0.0, overlap[next_best])  # (c, 2)
-    a, b = best[:, 0], best[:, 1]
-    clash = many[a] == many[b]
-    keep_a = overlap[a] + gain[:, 1] >= overlap[b] + gain[:, 0]
-    a = np.where(clash & ~keep_a, next_best[:, 0], a)
-    b = np.where(clash & keep_a, next_best[:, 1], b)
-    both = np.concatenate([a, b])
-    return both[both >= 0]
-
-
-def _solve(component: Int, p: Int, g: Int, overlap: Float) -> Int:
-    """Optimal edges of larger components, by the Hungarian method in scipy."""
-    from scipy.optimize import linear_sum_assignment  # 0.3 s to import, and most data never comes here
-
-    starts = np.flatnonzero(np.concatenate([[True], np.diff(component) != 0, [True]]))
-    chosen: list[Int] = []
-    for start, stop in itertools.pairwise(starts):
-        _, row = np.unique(p[start:stop], return_inverse=True)
-        _, column = np.unique(g[start:stop], return_inverse=True)
-        shape = (row.max() + 1, column.max() + 1)
-        gain = np.zeros(shape)
-        edge = np.full(shape, -1)
-        gain[row, column] = overlap[start:stop]
-        edge[row, column] = np.arange(start, stop)
-        picked = edge[linear_sum_assignment(gain, maximize=True)]
-        chosen.append(picked[picked >= 0])
-    return np.concatenate(chosen)

@@ -137,6 +137,11 @@ class Statistics:
         return self.values[:, self.columns.index(name)]
 
     @cached_property
+    def prepared(self) -> dict[object, Any]:
+        """What a metric derives from these rows alone, kept as long as they are: every chunk of draws needs it."""
+        return {}
+
+    @cached_property
     def totals(self) -> Float:
         """Sums over the rows of every sample, (n, k)."""
         totals = np.zeros((self.n, len(self.columns)))

@@ -11,7 +11,8 @@ import numpy as np
 
 from pytest_vigate.data.coordinates import Bool, Float
 from pytest_vigate.data.dataset import Boxes, Dataset
-from pytest_vigate.metrics._boxes import Edges, areas, assign, find_edges
+from pytest_vigate.metrics._assignment import assign
+from pytest_vigate.metrics._boxes import Edges, areas, find_edges
 from pytest_vigate.metrics.base import Additive, Key, Pattern, Score, Statistics, ratio
 
 #: A pair below this IoU is called loose or shifted where the seat of boxes is judged: the vendor's excellent band.

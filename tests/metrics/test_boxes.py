@@ -10,8 +10,9 @@ from scipy.optimize import linear_sum_assignment
 
 from pytest_vigate.data.coordinates import Float
 from pytest_vigate.data.dataset import Boxes
-from pytest_vigate.metrics import _boxes
-from pytest_vigate.metrics._boxes import Edges, assign, find_edges
+from pytest_vigate.metrics import _assignment, _boxes
+from pytest_vigate.metrics._assignment import assign, hungarian
+from pytest_vigate.metrics._boxes import Edges, find_edges
 from worlds import boxes, random_boxes
 
 
@@ -76,7 +77,7 @@ def test_boxes_of_zero_or_inverted_area_overlap_nothing() -> None:
 @st.composite
 def components(draw: st.DrawFn) -> Edges:
     """A bipartite graph with distinct overlaps, so that the optimum is almost surely unique."""
-    p, g = draw(st.integers(1, 6)), draw(st.integers(1, 6))
+    p, g = draw(st.integers(1, 8)), draw(st.integers(1, 8))
     cells = draw(st.lists(st.tuples(st.integers(0, p - 1), st.integers(0, g - 1)), min_size=1, unique=True))
     weights = draw(st.lists(st.floats(0.01, 1.0), min_size=len(cells), max_size=len(cells)))
     ends = np.array(cells)
@@ -92,3 +93,27 @@ def test_assignment_is_one_to_one_and_optimal(edges: Edges) -> None:
     gain[edges.p, edges.g] = edges.overlap
     best = gain[linear_sum_assignment(gain, maximize=True)].sum()
     assert chosen.overlap.sum() == pytest.approx(best, abs=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**16), m=st.integers(1, 5), rows=st.integers(1, 7), more=st.integers(0, 6))
+def test_problems_solved_together_are_each_optimal(seed: int, m: int, rows: int, more: int) -> None:
+    rng = np.random.default_rng(seed)
+    gain = rng.random((m, rows, rows + more)) * (rng.random((m, rows, rows + more)) < 0.6)
+    gain = np.round(gain, 1) if seed % 2 else gain  # with ties and without
+    columns = hungarian(gain)
+    for one, column in zip(gain, columns, strict=True):
+        assert len(set(column.tolist())) == rows
+        best = one[linear_sum_assignment(one, maximize=True)].sum()
+        assert one[np.arange(rows), column].sum() == pytest.approx(best, abs=1e-12)
+
+
+@pytest.mark.parametrize(("small", "batch"), [(0, 4_000_000), (16, 1), (4, 50)])
+def test_assignment_does_not_depend_on_how_it_is_split(small: int, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(9)
+    a, b = random_boxes(rng, 60, most=9), random_boxes(rng, 60, most=9)
+    edges = all_edges(a, b)
+    whole = assign(edges).tolist()
+    monkeypatch.setattr(_assignment, "SMALL", small)
+    monkeypatch.setattr(_assignment, "BATCH", batch)
+    assert assign(edges).tolist() == whole
