@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 ReplyRule = Literal["strict", "fenced", "answer-tag", "first-json"]
 
@@ -18,6 +19,9 @@ DEPTH = 256
 _SPACE = re.compile(r"[ \t\r\n]*+")
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+')
 _ATOM = re.compile(r"(?:-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?|true|false|null)(?![\w.+-])")
+#: What may stand at the end of a text that is cut off.
+_ATOM_PART = re.compile(r"-?[0-9]*+\.?[0-9]*+(?:[eE][+-]?)?|t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?")
+_ESCAPE_PART = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?")
 _OPENER = re.compile(r"[{\[]")
 _BRACKET = re.compile(r"[{}\[\]]")
 _FENCE_WORD = re.compile(r"[\w+.-]*[ \t]*\r?\n|json\b")
@@ -30,6 +34,16 @@ class ParseFailure:
     cause: str
     position: int | None = None
     """0-based character of the reply, where one can be named."""
+    rest: str = field(default="", compare=False, repr=False)
+    """What is left of a broken answer: something in it may be whole."""
+
+    def __str__(self) -> str:
+        return self.cause if self.position is None else f"{self.cause} at character {self.position + 1}"
+
+
+def quoted(text: str, *, longest: int = 60) -> str:
+    """Text of strangers in quotes, on one line: control characters as escapes, cut where it is long."""
+    return repr(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
 def extract(reply: str, rule: ReplyRule) -> str | ParseFailure:
@@ -60,14 +74,29 @@ def extract(reply: str, rule: ReplyRule) -> str | ParseFailure:
 
 
 def _without_fence(reply: str) -> str | ParseFailure:
+    start, end, failure = fence(reply)
+    if failure is not None:
+        return failure
+    return reply if (start, end) == (0, len(reply)) else reply[start:end]
+
+
+def fence(reply: str) -> tuple[int, int, ParseFailure | None]:
+    """Where the text inside a code fence around the whole reply begins and ends, and why it is none.
+
+    A reply without a fence is all text; one whose fence never closes is text from the fence on.
+    """
     text = reply.strip()
     if not text.startswith("```"):
-        return reply
-    start = len(reply) - len(reply.lstrip())
-    if len(text) < 6 or not text.endswith("```"):
-        return ParseFailure("the code fence is not closed", start)
-    word = _FENCE_WORD.match(text, 3, len(text) - 3)
-    return text[word.end() if word else 3 : -3].strip()
+        return 0, len(reply), None
+    start = reply.index("```")
+    whole = len(text) >= 6 and text.endswith("```")
+    end = start + len(text) - (3 if whole else 0)
+    word = _FENCE_WORD.match(reply, start + 3, end)
+    inner = reply[word.end() if word else start + 3 : end]
+    begin = end - len(inner.lstrip())
+    if not whole:
+        return begin, end, ParseFailure("the code fence is not closed", start, rest=inner)
+    return begin, begin + len(inner.strip()), None
 
 
 def _without_thinking(reply: str) -> str | ParseFailure:
@@ -96,7 +125,7 @@ def _in_answer_tag(text: str) -> str | ParseFailure:
     start = opening + len("<answer>")
     end = text.find("</answer>", start)
     if end < 0:
-        return ParseFailure("the <answer> tag is not closed", opening)
+        return ParseFailure("the <answer> tag is not closed", opening, rest=text[start:])
     return text[start:end].strip()
 
 
@@ -117,7 +146,7 @@ def _first_json(text: str) -> str | ParseFailure:
         stop, cause = _scan(text, begin, end)
         if not cause:
             return text[begin:stop]
-        failure = ParseFailure(cause, stop if stop < end else begin)
+        failure = ParseFailure(cause, stop if stop < end else begin, rest=text[begin:end])
         if stop >= end or cause == _TOO_DEEP:
             return failure  # cut off: an inner piece of a broken document is not the answer
         broken = broken or failure
@@ -160,48 +189,159 @@ class Brackets:
 _TOO_DEEP = f"the JSON is nested deeper than {DEPTH} levels"
 
 
+_CUT_OFF = "the JSON document is cut off"
+#: What may come behind an opening bracket.
+_BEHIND = {"{": "member", "[": "item"}
+_CLOSERS = {"{": "}", "[": "]"}
+
+
 def _scan(text: str, start: int, end: int) -> tuple[int, str]:
     """Walk the JSON document that opens at `start`: (end of document, "") or (position of the fault, cause)."""
     nesting: list[str] = []
     at = start
-    # one of: value, item (a value or the end), member (a key or the end), key, colon, next (a comma or the end)
     due = "value"
     while True:
         at = _whitespace_end(text, at, end)
         if at >= end:
-            return end, "the JSON document is cut off"
-        char = text[at]
-        if char in "{[" and due in ("value", "item"):
-            nesting.append("}" if char == "{" else "]")
+            return end, _CUT_OFF
+        stop, found = _token(text, at, end, due, nesting[-1] if nesting else "")
+        if found in ("{", "["):
+            nesting.append(_CLOSERS[found])
             if len(nesting) > DEPTH:
                 return at, _TOO_DEEP
-            due = "member" if char == "{" else "item"
-            at += 1
-        elif char in "}]" and due in ("item", "member", "next") and nesting[-1] == char:
+            due = _BEHIND[found]
+        elif found in ("}", "]"):
             nesting.pop()
-            at += 1
             if not nesting:
-                return at, ""
+                return stop, ""
             due = "next"
-        elif char == "," and due == "next":
-            due = "key" if nesting[-1] == "}" else "value"
-            at += 1
-        elif char == ":" and due == "colon":
-            due = "value"
-            at += 1
-        elif char == '"' and due in ("value", "item", "member", "key"):
-            at = _token_end(_STRING, text, at, end)
-            if at >= end:
-                return end, "the JSON document is cut off"
-            if text[at] != '"':
-                return at, "the JSON is malformed in a string"
-            at += 1
-            due = "colon" if due in ("member", "key") else "next"
-        elif due in ("value", "item") and (atom := _ATOM.match(text, at, end)):
-            at = atom.end()
-            due = "next"
+        elif found in _DUE:
+            due = found
         else:
-            return at, "the JSON is malformed"
+            return stop, found
+        at = stop
+
+
+#: One of: value, item (a value or the end), member (a key or the end), key, colon, next (a comma or the end).
+_DUE = frozenset({"value", "item", "member", "key", "colon", "next"})
+
+
+def _token(text: str, at: int, end: int, due: str, closer: str) -> tuple[int, str]:
+    """The token of JSON at a character that is no white space.
+
+    Returns:
+        Where it ends, and the bracket that it is, or else what is due behind it; or the position of a fault, and
+        its cause.
+    """
+    char = text[at]
+    if char in "{[" and due in ("value", "item"):
+        return at + 1, char
+    if char in "}]" and due in ("item", "member", "next") and char == closer:
+        return at + 1, char
+    if char == "," and due == "next":
+        return at + 1, "key" if closer == "}" else "value"
+    if char == ":" and due == "colon":
+        return at + 1, "value"
+    if char == '"' and due in ("value", "item", "member", "key"):
+        at = _token_end(_STRING, text, at, end)
+        if at >= end or _ESCAPE_PART.fullmatch(text, at, end):
+            return end, _CUT_OFF
+        if text[at] != '"':
+            return at, "the JSON is malformed in a string"
+        return at + 1, "colon" if due in ("member", "key") else "next"
+    if due in ("value", "item") and (atom := _ATOM.match(text, at, end)):
+        return atom.end(), "next"
+    if due in ("value", "item") and _ATOM_PART.fullmatch(text, at, end):
+        return end, _CUT_OFF
+    return at, "the JSON is malformed"
+
+
+class Piece(NamedTuple):
+    """A whole JSON object or array in a text that may be broken."""
+
+    start: int
+    end: int
+    loose: bool
+    """It lies inside another one that is broken."""
+
+
+class Pieces:
+    """The largest whole JSON objects and arrays of a text, in their order, however broken the rest is.
+
+    Found in time linear in the text. Behind a fault, brackets are followed and everything else is passed over, quotes
+    too; a closing bracket that does not fit the last open one counts for nothing, as in `Brackets`.
+
+    Args:
+        text: Any text.
+        start: Where to begin.
+        end: Where to end.
+    """
+
+    failure: ParseFailure | None = None
+    """The first fault; text outside of brackets is none."""
+    cut_off = False
+    """The text ends inside an object or array that had no fault until then."""
+
+    def __init__(self, text: str, start: int, end: int) -> None:
+        self._starts, self._ends, self._loose = array("I"), array("I"), bytearray()
+        self._find(text, start, end)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __iter__(self) -> Iterator[Piece]:
+        for start, end, loose in zip(self._starts, self._ends, self._loose, strict=True):
+            yield Piece(start, end, bool(loose))
+
+    def _find(self, text: str, at: int, end: int) -> None:
+        opened = array("I")
+        closers: list[str] = []
+        broken = 0  # this many of the open ones have a fault
+        due = ""
+        while True:
+            if len(closers) == broken:
+                bracket = _BRACKET.search(text, at, end)
+                if bracket is None:
+                    return
+                at, found = bracket.end(), bracket[0]
+                if found in "}]":
+                    if closers and closers[-1] == found:
+                        closers.pop()
+                        opened.pop()
+                        broken -= 1
+                    continue
+            else:
+                at = _whitespace_end(text, at, end)
+                stop, found = (end, _CUT_OFF) if at >= end else _token(text, at, end, due, closers[-1])
+                at = stop
+            if found in ("{", "["):
+                opened.append(at - 1)
+                closers.append(_CLOSERS[found])
+                due = _BEHIND[found]
+                if len(closers) > DEPTH:
+                    self.failure = ParseFailure(_TOO_DEEP, at - 1)
+                    return
+            elif found in ("}", "]"):
+                closers.pop()
+                self._keep(opened.pop(), at, loose=broken > 0)
+                due = "next"
+            elif found in _DUE:
+                due = found
+            else:
+                self.cut_off = found == _CUT_OFF
+                self.failure = self.failure or ParseFailure(found, None if self.cut_off else at)
+                if self.cut_off:
+                    return
+                broken = len(closers)
+
+    def _keep(self, start: int, end: int, *, loose: bool) -> None:
+        while self._starts and self._starts[-1] > start:  # what lies inside is part of it
+            self._starts.pop()
+            self._ends.pop()
+            self._loose.pop()
+        self._starts.append(start)
+        self._ends.append(end)
+        self._loose.append(loose)
 
 
 def _whitespace_end(text: str, start: int, end: int) -> int:

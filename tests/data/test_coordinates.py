@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.world import message
-from pytest_vigate.data.coordinates import PRESETS, Convention, Float, Order, place
+from pytest_vigate.data.coordinates import PRESETS, Convention, Float, Order, Resize, place
 
 UNKNOWN = np.array([[np.nan, np.nan]])
 VGA = np.array([[640.0, 480.0]])
@@ -119,7 +119,7 @@ def test_number_outside_its_space_names_the_likely_one(space: float, box: list[f
 def test_number_outside_a_preset_names_the_preset_and_counts_the_boxes() -> None:
     assert refused([[0, 0, 9, 9], [0, 0, 1300, 9], [0, 0, 9, 1400]], PRESETS["vi"]) == (
         "p.jsonl:2: 1300 lies outside [0, 1024], the range of boxes: vi; "
-        "these look like pixels: boxes: {order: xyxy, space: pixels} (2 boxes in all)"
+        "these look like pixels: boxes: {order: xyxy, space: pixels} (2 of 3 boxes)"
     )
 
 
@@ -163,7 +163,7 @@ def test_corner_far_outside_that_looks_like_pixels_points_to_the_frame() -> None
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 def test_number_that_is_not_finite_is_no_coordinate(number: float) -> None:
     assert refused([[0, 0, 1, 1], [0, number, 1, 1]], PRESETS["vi"]) == (
-        f"p.jsonl:2: {number} is no coordinate; write finite numbers"
+        f"p.jsonl:2: {number} is no coordinate; write finite numbers (1 of 2 boxes)"
     )
 
 
@@ -192,7 +192,191 @@ def test_largest_picture_there_can_be() -> None:
 
 def test_box_whose_area_is_too_small_for_a_number() -> None:
     assert refused([[0, 0, 9, 9], [0, 0, 1e-200, 1e-200]], Convention("xyxy", "pixels"), UNKNOWN) == (
-        "p.jsonl:2: the box [0, 0, 1e-200, 1e-200] is so small that its area is 0; correct it or drop it"
+        "p.jsonl:2: the box [0, 0, 1e-200, 1e-200] is so small that its area is 0; correct it or drop it (1 of 2 boxes)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "resize", "expected"),
+    [
+        # 1080 / 28 = 38.6, 1920 / 28 = 68.6: 1092 × 1932 = 2 109 744 are too many; √(1080 · 1920 / 1003520) = 1.4375,
+        # 1080 / 1.4375 / 28 = 26.8, 1920 / 1.4375 / 28 = 47.7, rounded down
+        ((1920, 1080), Resize(1003520), (47 * 28, 26 * 28)),
+        # 22.9 and 17.1 are rounded, and that is all
+        ((640, 480), Resize(1003520), (23 * 28, 17 * 28)),
+        # a tie goes to the even multiple, as Python rounds: 42 / 28 = 1.5, 70 / 28 = 2.5
+        ((42, 70), Resize(1003520, min_pixels=1), (56, 56)),
+        # 28 × 28 = 784 are too few; √(3136 / (20 · 20)) = 2.8, 20 · 2.8 / 28 = 2
+        ((20, 20), Resize(1003520), (56, 56)),
+        # one side would vanish: 2000 · 20 / 1568 = 25.5, √ = 5.05; 20 / 5.05 / 28 = 0.14
+        ((2000, 20), Resize(1568, min_pixels=1), (14 * 28, 28)),
+        ((640, 480), Resize(1003520, factor=32), (20 * 32, 15 * 32)),
+        ((2010, 10), Resize(1003520), None),
+    ],
+)
+def test_picture_is_resized_as_qwens_processor_does_it(
+    size: tuple[int, int], resize: Resize, expected: tuple[int, int] | None
+) -> None:
+    assert resize.input_size(*size) == expected
+
+
+@given(
+    size=st.tuples(st.integers(28, 5000), st.integers(28, 5000)),
+    most=st.integers(100_000, 2_000_000),
+    factor=st.sampled_from([14, 28, 32]),
+)
+def test_resized_input_keeps_the_rule(size: tuple[int, int], most: int, factor: int) -> None:
+    wide, high = Resize(most, factor=factor).input_size(*size) or (0, 0)
+    if (wide, high) != (0, 0):
+        assert wide % factor == high % factor == 0
+        assert min(wide, high) >= factor
+        assert wide * high >= 3136 or wide * high + factor * max(wide, high) > most
+        assert wide * high <= max(most, factor * max(wide, high))
+
+
+def test_pixels_of_a_recorded_input_win_over_the_declared_sizes() -> None:
+    convention = Convention("xyxy", "pixels", size=(1280, 960), resize=Resize(1003520), resized=True, name="q")
+    boxes, sample = np.array([[32.0, 24, 160, 120]] * 2), np.array([0, 1])
+    frames = np.array([[320.0, 240], [np.nan, np.nan]])
+    corners = place(boxes, sample, np.array([[640.0, 480]] * 2), convention, frames=frames)
+    assert corners.tolist() == [[64, 48, 320, 240], [16, 12, 80, 60]]
+
+
+def test_pixels_of_an_input_that_a_rule_gives() -> None:
+    # 640 × 480 becomes 644 × 476
+    convention = Convention("xyxy", "pixels", resize=Resize(1003520), resized=True)
+    assert placed([0, 0, 322, 238], convention) == pytest.approx([0, 0, 320, 240])
+
+
+def test_input_whose_size_nobody_states() -> None:
+    convention = Convention("xyxy", "pixels", name="qwen2.5-vl", resized=True)
+    assert refused([[0, 0, 9, 9], [0, 0, 9, 9]], convention) == (
+        "p.jsonl:1: input size missing: boxes: qwen2.5-vl counts pixels of the model's resized input; give the records "
+        "input_width and input_height (fields: {input_width: …, input_height: …} names them otherwise), or declare "
+        "boxes: {preset: qwen2.5-vl, size: [W, H]}, or boxes: {preset: qwen2.5-vl, resize: {max_pixels: …}} "
+        "(2 of 2 boxes)"
+    )
+
+
+def test_rule_for_an_input_needs_the_size_of_the_picture() -> None:
+    convention = Convention("xyxy", "pixels", name="qwen2.5-vl", resized=True, resize=Resize(1003520))
+    assert refused([[0, 0, 9, 9]], convention, UNKNOWN) == (
+        "p.jsonl:1: image size missing: 'resize' computes the model's input from the size of the picture; "
+        "give the records width and height"
+    )
+    assert refused([[0, 0, 9, 9]], convention, np.array([[4000.0, 10.0]])) == (
+        "p.jsonl:1: a picture of 4000 × 10 pixels has no resized input: one side is more than 200 times the other; "
+        "give the record input_width and input_height"
+    )
+
+
+@pytest.mark.parametrize(
+    ("order", "box"),
+    [("xyxy", [1, 1, 10, 20]), ("yxyx", [1, 1, 20, 10]), ("xywh", [1, 1, 10, 20])],
+)
+def test_one_based_inclusive_pixels_become_half_open(order: Order, box: list[float]) -> None:
+    # the first ten columns and twenty rows, as Pascal VOC counts them
+    assert placed(box, Convention(order, "pixels", one_based=True)) == [0, 0, 10, 20]
+
+
+@pytest.mark.parametrize(
+    ("convention", "shown"),
+    [
+        (PRESETS["vi"], "boxes: vi"),
+        (Convention("xyxy", 100.0), "boxes: {order: xyxy, space: percent}"),
+        (
+            Convention("yxyx", "pixels", (640, 480.5), one_based=True),
+            "boxes: {order: yxyx, space: pixels, size: [640, 480.5], one_based: true}",
+        ),
+        (
+            Convention("yxyx", 1000.0, name="vi", stated=("order",)),
+            "boxes: {preset: vi, order: yxyx}",
+        ),
+        (
+            Convention("xyxy", "pixels", name="q", resized=True, resize=Resize(9)),
+            "boxes: {preset: q, resize: {max_pixels: 9, min_pixels: 3136, factor: 28}}",
+        ),
+    ],
+)
+def test_convention_is_shown_as_a_gate_declares_it(convention: Convention, shown: str) -> None:
+    assert str(convention) == shown
+
+
+QWEN3 = Convention("xyxy", 1000.0, name="qwen3-vl")
+DIALECTS = (
+    QWEN3,
+    Convention("xyxy", "pixels", name="qwen2.5-vl", resized=True),
+    Convention("xyxy", 1.0, name="kimi-vl"),
+)
+
+
+@pytest.mark.parametrize(
+    ("box", "convention", "expected"),
+    [
+        (
+            [0, 0, 1200, 9],
+            QWEN3,
+            "1200 lies outside [0, 1000], the range of boxes: qwen3-vl; these look like pixels: boxes: qwen2.5-vl",
+        ),
+        (
+            [0, 0, 0.5, 0.9],
+            QWEN3,
+            "no number of any box exceeds 1, but boxes: qwen3-vl is declared; "
+            "these look like relative numbers: boxes: kimi-vl",
+        ),
+        (
+            [0, 0, 500, 900],
+            Convention("xyxy", 1.0, name="kimi-vl"),
+            "500 lies outside [0, 1], the range of boxes: kimi-vl; these look like parts of 1000: boxes: qwen3-vl",
+        ),
+        (
+            [0, 0, 900, 900],
+            Convention("xyxy", "pixels", (320, 240), "qwen2.5-vl", resized=True),
+            "a corner at x = 900 lies far outside the picture of 320 × 240 pixels under boxes: {preset: qwen2.5-vl, "
+            "size: [320, 240]}; these look like parts of 1000: boxes: qwen3-vl",
+        ),
+    ],
+)
+def test_numbers_of_a_reply_name_the_preset_that_reads_it_too(
+    box: list[float], convention: Convention, expected: str
+) -> None:
+    numbers, sample = np.array([box], dtype=np.float64), np.array([0])
+    assert message(lambda: place(numbers, sample, VGA, convention, alternatives=DIALECTS)) == f"box 1: {expected}"
+
+
+def test_numbers_of_a_reply_that_no_preset_fits_name_the_space() -> None:
+    numbers, sample = np.array([[0, 0, 1010.0, 9]]), np.array([0])
+    internvl = Convention("xyxy", 1000.0, name="internvl")
+    assert message(lambda: place(numbers, sample, VGA, internvl, alternatives=[internvl])) == (
+        "box 1: 1010 lies outside [0, 1000], the range of boxes: internvl; "
+        "these look like 0–1024 integers: boxes: {preset: internvl, space: 1024}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("box", "size", "declared", "found", "likely"),
+    [
+        ([400, 300, 600, 450], (640, 480), PRESETS["coco"], "x = 1000", "xyxy"),  # 400 + 600
+        ([10, 600, 190, 900], (1000, 200), PRESETS["voc"], "y = 600", "yxyx"),
+        ([600, 10, 200, 180], (1000, 200), Convention("yxyx", "pixels"), "y = 600", "xywh"),  # as y1, x1, y2, x2
+        ([50, 500, 80, 900], (100, 1000), Convention("yxyx", "pixels"), "x = 500", "xyxy"),
+    ],
+)
+def test_corner_far_outside_names_the_order_in_which_boxes_lie_in_their_pictures(
+    box: list[float], size: tuple[float, float], declared: Convention, found: str, likely: str
+) -> None:
+    assert refused([box], declared, np.array([size], dtype=np.float64)) == (
+        f"p.jsonl:1: a corner at {found} lies far outside the picture of {size[0]} × {size[1]} pixels under "
+        f"{declared}; "
+        f"these look like pixels in another order: boxes: {{order: {likely}, space: pixels}}"
+    )
+
+
+def test_order_is_told_only_where_it_fits_every_box() -> None:
+    # the second box lies outside under any order
+    assert refused([[400, 300, 600, 450], [0, 0, 990, 300]], PRESETS["coco"]) == (
+        "p.jsonl:1: a corner at x = 1000 lies far outside the picture of 640 × 480 pixels under boxes: coco; "
+        "these look like 0–1000 integers: boxes: {order: xywh, space: 1000} (2 of 2 boxes)"
     )
 
 

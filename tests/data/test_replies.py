@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_vigate.data.replies import DEPTH, LONGEST, Brackets, ParseFailure, ReplyRule, extract
+from pytest_vigate.data.replies import DEPTH, LONGEST, Brackets, ParseFailure, Pieces, ReplyRule, extract, fence, quoted
 from worlds import real_data
 
 
@@ -246,3 +246,109 @@ def partners(text: str) -> dict[int, int]:
         elif char in "}]" and opened and text[opened[-1]] == {"}": "{", "]": "["}[char]:
             found[opened.pop()] = at
     return found
+
+
+def pieces(text: str) -> tuple[list[str], list[bool], ParseFailure | None]:
+    """The pieces of a text, which of them lie inside something broken, and the first fault."""
+    found = Pieces(text, 0, len(text))
+    return [text[piece.start : piece.end] for piece in found], [piece.loose for piece in found], found.failure
+
+
+MALFORMED = "the JSON is malformed"
+
+
+@pytest.mark.parametrize(
+    ("text", "whole", "loose", "failure"),
+    [
+        ('{"a": [1, {}]}', ['{"a": [1, {}]}'], [False], None),
+        ("prose [1] and {} more", ["[1]", "{}"], [False, False], None),
+        ("", [], [], None),
+        ('[{"a": 1}, {"b"', ['{"a": 1}'], [False], ParseFailure("the JSON document is cut off")),
+        ('[{"a": 1}, {"b": "x', ['{"a": 1}'], [False], ParseFailure("the JSON document is cut off")),
+        # a doubled brace breaks what it opens, and what holds it
+        ('[{"a": 1}, {{"b": 2}, {"c": 3}]', ['{"a": 1}', '{"b": 2}', '{"c": 3}'], [False, True, True], (12, MALFORMED)),
+        ("[{'a': 1}, {\"b\": 2}]", ['{"b": 2}'], [True], (2, MALFORMED)),
+        ('[{"a": NaN}, {"b": 2}]', ['{"b": 2}'], [True], (7, MALFORMED)),
+        ('{"a": "b" c", "d": [1]}', ["[1]"], [True], (10, MALFORMED)),
+        ('{"a": [1, 2}, {"b": 2}', ['{"b": 2}'], [True], (11, MALFORMED)),
+        ('{"a": "x\ny", "b": {}} {}', ["{}", "{}"], [True, False], (8, "the JSON is malformed in a string")),
+        ("} ] {}", ["{}"], [False], None),
+        ("[ANSWER] {}", ["{}"], [False], (1, MALFORMED)),
+        ("[" * (DEPTH + 1), [], [], (DEPTH, f"the JSON is nested deeper than {DEPTH} levels")),
+        ("{} " + "[" * 100_000, ["{}"], [False], (DEPTH + 3, f"the JSON is nested deeper than {DEPTH} levels")),
+    ],
+)
+def test_pieces_of_a_broken_text(
+    text: str, whole: list[str], loose: list[bool], failure: ParseFailure | tuple[int, str] | None
+) -> None:
+    expected = ParseFailure(failure[1], failure[0]) if isinstance(failure, tuple) else failure
+    assert pieces(text) == (whole, loose, expected)
+
+
+@given(document=documents, before=prose, after=prose)
+def test_whole_document_is_one_piece(document: object, before: str, after: str) -> None:
+    text = json.dumps(document)
+    assert pieces(before + text + after) == ([text], [False], None)
+
+
+@given(document=documents, data=st.data())
+def test_cut_document_gives_pieces_of_its_own(document: object, data: st.DataObject) -> None:
+    text = json.dumps(document)
+    whole, _, failure = pieces(text[: data.draw(st.integers(1, len(text) - 1))])
+    assert failure == ParseFailure("the JSON document is cut off")
+    for piece in whole:
+        assert piece in text
+        json.loads(piece)
+
+
+@given(text=st.text(alphabet='{}[]",:\\1a \n'))
+def test_pieces_are_json_and_lie_apart(text: str) -> None:
+    found = Pieces(text, 0, len(text))
+    assert len(found) == len(list(found))
+    end = 0
+    for piece in found:
+        assert piece.start >= end
+        end = piece.end
+        json.loads(text[piece.start : end])
+
+
+@pytest.mark.parametrize(
+    ("reply", "inner", "failure"),
+    [
+        ("plain", "plain", None),
+        (" ```json\n {} \n``` ", "{}", None),
+        ("```{}```", "{}", None),
+        ("``````", "", None),
+        (" ```json\n {}", "{}", ParseFailure("the code fence is not closed", 1)),
+    ],
+)
+def test_fence_says_where_its_text_is(reply: str, inner: str, failure: ParseFailure | None) -> None:
+    start, end, found = fence(reply)
+    assert reply[start:end] == inner
+    assert found == failure
+
+
+@pytest.mark.parametrize(
+    ("reply", "rule", "rest"),
+    [
+        ('```json\n{"a": 1', "fenced", '{"a": 1'),
+        ("So <answer>two", "answer-tag", "two"),
+        ('ok {"a": [1, 2], "b"', "first-json", '{"a": [1, 2], "b"'),
+        ("a<think>on and on", "answer-tag", ""),
+    ],
+)
+def test_broken_answer_keeps_what_is_left_of_it(reply: str, rule: ReplyRule, rest: str) -> None:
+    found = extract(reply, rule)
+    assert isinstance(found, ParseFailure)
+    assert found.rest == rest
+
+
+def test_failure_shows_its_character() -> None:
+    assert str(ParseFailure("the JSON is malformed", 0)) == "the JSON is malformed at character 1"
+    assert str(ParseFailure("there is no box in the reply")) == "there is no box in the reply"
+
+
+def test_quoted_text_is_one_short_line() -> None:
+    assert quoted("a\x1b[31m\n\ud800\u202e") == "'a\\x1b[31m\\n\\ud800\\u202e'"
+    assert quoted("x" * 61, longest=60) == f"'{'x' * 59}…'"
+    assert quoted("x" * 60, longest=60) == f"'{'x' * 60}'"
