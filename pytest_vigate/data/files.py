@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+from collections.abc import Set
 from pathlib import Path
 
 from pytest_vigate.data.tables import Source
@@ -78,6 +79,33 @@ def entries(source: Source, folder: Path) -> list[Path]:
         return sorted(resolved.iterdir())
     except OSError as error:
         raise DataError(shown(source, folder), f"the folder cannot be listed: {error.strerror}") from None
+
+
+def refuse_deeper(source: Source, folder: Path, endings: Set[str], *, besides: Set[str] = frozenset()) -> None:
+    """Raise for a file below the folders in `folder`, whose own files are the samples: it would be left out.
+
+    Args:
+        source: What the folder belongs to.
+        folder: The folder.
+        endings: Of the files that are samples, in lower case.
+        besides: Names of files that are none.
+    """
+    seen: set[Path] = set()
+    todo = [folder]
+    while todo:
+        inner = todo.pop()
+        seen.add(inside(source, inner))
+        for entry in entries(source, inner):
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                todo += [entry] if inside(source, entry) not in seen else []
+            elif inner != folder and entry.suffix.lower() in endings and entry.name not in besides:
+                raise DataError(
+                    shown(source, entry),
+                    f"this file lies in a folder below {shown(source, folder)} and would be left out; "
+                    "name the folder that holds it as the path, or put all files into one folder",
+                )
 
 
 def read_bytes(source: Source, path: Path, *, empty: bool = False) -> bytes:

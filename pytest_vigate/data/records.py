@@ -21,7 +21,7 @@ Column = tuple[str | None, ...]
 #: Ids that are the picture's file name, and that name without folder and ending.
 PICTURE_KEYS = ("image", "stem")
 _RECORD = msgspec.json.Decoder(dict[str, object])
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 
 
 def pick(record: Record, path: str) -> object:
@@ -98,10 +98,17 @@ def stem(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).stem
 
 
-def keys(source: Source, *, ids: Sequence[str] | None, images: Sequence[str] | None) -> dict[str, tuple[str, ...]]:
+def keys(
+    source: Source,
+    *,
+    ids: Sequence[str] | None,
+    images: Sequence[str] | None,
+    stems: Sequence[str] | None = None,
+) -> dict[str, tuple[str, ...]]:
     """`Table.keys` from what the records carry.
 
-    ``fields: {id: stem}`` and ``fields: {id: image}`` leave out what is more specific.
+    ``fields: {id: stem}`` and ``fields: {id: image}`` leave out what is more specific. `stems` are those of the
+    records' own files, where every picture has one; by default they are those of the pictures' names.
 
     Raises:
         DataError: If the id is to be the picture's, but not every record names its picture.
@@ -111,11 +118,14 @@ def keys(source: Source, *, ids: Sequence[str] | None, images: Sequence[str] | N
         found["id"] = tuple(ids)
     if images is not None:
         found["image"] = tuple(images)
+    if stems is not None:
+        found["stem"] = tuple(stems)
+    elif images is not None:
         found["stem"] = tuple(map(stem, images))
     asked = source.fields.get("id")
     if asked not in PICTURE_KEYS:
         return found
-    if images is None:
+    if asked not in found:
         raise DataError(source.file, f"fields: the id is the picture's {asked}, but not every record names its picture")
     kept = PICTURE_KEYS[PICTURE_KEYS.index(str(asked)) :]
     return {key: found[key] for key in kept}

@@ -201,7 +201,7 @@ def test_glob_without_files(world: World) -> None:
 
 
 def test_every_format_is_found_by_being_there() -> None:
-    assert list(READERS) == ["coco", "csv", "jsonl", "vi", "yolo"]
+    assert list(READERS) == ["coco", "csv", "jsonl", "refcoco", "ultralytics", "vi", "voc", "yolo"]
 
 
 def test_unknown_format_suggests_the_nearest(world: World) -> None:
@@ -210,14 +210,15 @@ def test_unknown_format_suggests_the_nearest(world: World) -> None:
         "p.json: unknown format 'cocoo'; did you mean 'coco'?"
     )
     assert message(lambda: world.predictions("p.json", format="parquet")) == (
-        "p.json: unknown format 'parquet'; the formats are coco, csv, jsonl, vi, yolo"
+        "p.json: unknown format 'parquet'; the formats are coco, csv, jsonl, refcoco, ultralytics, vi, voc, yolo"
     )
 
 
 def test_no_format_fits(world: World) -> None:
     world.write("p.bin", "hello")
     assert message(lambda: world.predictions("p.bin")) == (
-        "p.bin: no format fits these predictions; declare format: one of coco, csv, jsonl, vi, yolo"
+        "p.bin: no format fits these predictions; "
+        "declare format: one of coco, csv, jsonl, refcoco, ultralytics, vi, voc, yolo"
     )
 
 

@@ -48,6 +48,7 @@ names = st.sampled_from(
         "area",
         "iscrowd",
         "name",
+        "sent",
     ]
 )
 boxes = st.lists(st.integers(-5, 2000) | st.floats(), min_size=3, max_size=5)

@@ -119,7 +119,8 @@ def test_result_of_an_unknown_category(world: World) -> None:
     dataset = join(world.predictions("dt.json"), world.references("gt.json"))
     assert message(lambda: dataset.predictions.boxes) == (
         "dt.json: [1]: the class code 0 is not among those of gt.json (1 to 90); "
-        "check whether one side counts from 0 and the other from 1"
+        "where codes count from 0 here and from 1 there, declare labels_map: one-based under references, "
+        "or coco-91 for COCO's 91 ids"
     )
 
 

@@ -70,7 +70,8 @@ def test_convention_has_to_be_declared(world: World) -> None:
         "or boxes: {order: xyxy, space: pixels}"
     )
     assert message(lambda: boxes_of(world.predictions("p.csv"))) == (
-        "p.csv: columns do not say what their box numbers mean; declare it as boxes: {order: xyxy, space: pixels}"
+        "p.csv: columns do not say what their box numbers count; declare boxes: {order: xyxy, space: pixels}, "
+        "or space: unit for fractions of the picture"
     )
 
 
@@ -317,3 +318,129 @@ def test_half_of_a_character_is_no_text(world: World, half: str, cause: str) -> 
     assert message(lambda: world.predictions("p.jsonl", format="jsonl")) == (
         f"p.jsonl:1:15: this is not JSON: {cause}; correct it, or write the file again"
     )
+
+
+CORNERS = "class,filename,ymax,xmax,ymin,xmin\ncar,a.jpg,60,40,20,10\nbus,b.jpg,4,4,0,0\n"
+EXTENTS = "filename,x,y,width,height,class\na.jpg,10,20,30,40,car\nb.jpg,0,0,4,4,bus\n"
+
+
+@pytest.mark.parametrize(("text", "order"), [(CORNERS, "xyxy"), (EXTENTS, "xywh")])
+@pytest.mark.parametrize("name", ["r.csv", "r.txt"])
+def test_exports_of_vi_need_no_fields(world: World, text: str, order: str, name: str) -> None:
+    world.write(name, text)
+    table = world.references(name, boxes=Convention(order, "pixels"))  # type: ignore[arg-type]  # the two it may be
+    assert table.source.format == "csv"
+    assert table.keys == {"image": ("a.jpg", "b.jpg"), "stem": ("a", "b")}
+    assert np.isnan(table.sizes).all()  # width and height are those of the box
+    boxes = join(table, table).references.boxes
+    assert boxes.xyxy.tolist() == [[10, 20, 40, 60], [0, 0, 4, 4]]
+    assert boxes.vocabulary == ("car", "bus")
+
+
+def test_scores_may_stand_beside_the_columns_of_an_export(world: World) -> None:
+    world.write("p.csv", EXTENTS.replace("class", "class,score").replace("car", "car,0.5").replace("bus", "bus,1"))
+    boxes = boxes_of(world.predictions("p.csv", boxes=Convention("xywh", "pixels")))
+    assert boxes.xyxy.tolist() == [[10, 20, 40, 60], [0, 0, 4, 4]]
+    assert boxes.score.tolist() == [0.5, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "declared", "expected"),
+    [
+        (
+            CORNERS,
+            Convention("xywh", 1.0),
+            "r.csv: the columns xmin, ymin, xmax, ymax are a box as xyxy, but boxes: {order: xywh, space: unit} is "
+            "declared; declare order: xyxy, or say which columns are meant: fields: {box: [xmin, ymin, xmax, ymax]}",
+        ),
+        (
+            EXTENTS,
+            Convention("cxcywh", "pixels"),
+            "r.csv: the columns x, y, width, height are a box as xywh, but boxes: {order: cxcywh, space: pixels} is "
+            "declared; declare order: xywh, or say which columns are meant: fields: {box: [x, y, width, height]}",
+        ),
+        (
+            EXTENTS,
+            None,
+            "r.csv: columns do not say what their box numbers count; declare boxes: {order: xywh, space: pixels}, "
+            "or space: unit for fractions of the picture",
+        ),
+    ],
+)
+def test_header_and_declaration_have_to_agree(
+    world: World, text: str, declared: Convention | None, expected: str
+) -> None:
+    world.write("r.csv", text)
+    table = world.references("r.csv", boxes=declared)
+    assert message(lambda: join(table, table).references.boxes) == expected
+
+
+def test_declared_columns_may_have_another_order(world: World) -> None:
+    world.write("r.csv", EXTENTS)
+    table = world.references(
+        "r.csv", fields={"box": ("x", "y", "width", "height")}, boxes=Convention("cxcywh", "pixels")
+    )
+    assert join(table, table).references.boxes.xyxy.tolist() == [[-5, 0, 25, 40], [-2, -2, 2, 2]]
+
+
+def test_records_like_those_of_supervision(world: World) -> None:
+    # supervision 0.31.2: the arrays of a Detections, one object a picture
+    world.write_lines(
+        "p.jsonl",
+        {
+            "image": "a.jpg",
+            "xyxy": [[0.0, 0.0, 4.0, 4.0], [1.0, 1.0, 2.0, 3.0]],
+            "confidence": [0.5, 0.25],
+            "class_id": [2, 0],
+            "data": {"class_name": ["bus", "car"]},
+        },
+        {"image": "b.jpg", "xyxy": [], "confidence": [], "class_id": [], "data": {"class_name": []}},
+    )
+    fields = {"boxes": "xyxy", "scores": "confidence", "labels": "data.class_name"}
+    boxes = boxes_of(world.predictions("p.jsonl", format="jsonl", fields=fields, boxes=PIXELS))
+    assert boxes.xyxy.tolist() == [[0, 0, 4, 4], [1, 1, 2, 3]]
+    assert [boxes.vocabulary[label] for label in boxes.label] == ["bus", "car"]
+    assert boxes.score.tolist() == [0.5, 0.25]
+    assert boxes.offsets.tolist() == [0, 2, 2]
+    codes = world.predictions("p.jsonl", format="jsonl", fields={**fields, "labels": "class_id"}, boxes=PIXELS)
+    assert boxes_of(codes).vocabulary == ("2", "0")
+
+
+def test_records_like_those_of_fiftyone(world: World) -> None:
+    # fiftyone 1.22.1: a sample with a Detections field; bounding_box is the relative [x, y, width, height]
+    detections = [
+        {"_cls": "Detection", "label": "cat", "bounding_box": [0.5, 0.25, 0.25, 0.5], "tags": []},
+        {"_cls": "Detection", "label": "dog", "bounding_box": [0.0, 0.0, 0.5, 0.5], "tags": []},
+    ]
+    predicted = [{**one, "confidence": 0.5} for one in detections]
+    sample = {"filepath": "/data/a.jpg", "metadata": {"width": 640, "height": 480}}
+    world.write_lines(
+        "s.jsonl",
+        {
+            **sample,
+            "ground_truth": {"_cls": "Detections", "detections": detections},
+            "yolo": {"_cls": "Detections", "detections": predicted},
+        },
+    )
+    fields = {
+        "image": "filepath",
+        "width": "metadata.width",
+        "height": "metadata.height",
+        "box": "bounding_box",
+        "score": "confidence",
+    }
+    declared = {"format": "jsonl", "boxes": Convention("xywh", 1.0)}
+    dataset = join(
+        world.predictions("s.jsonl", fields={**fields, "boxes": "yolo.detections"}, **declared),
+        world.references(
+            "s.jsonl",
+            fields={**{ours: fields[ours] for ours in fields if ours != "score"}, "boxes": "ground_truth.detections"},
+            **declared,
+        ),
+    )
+    assert dataset.ids == ("/data/a.jpg",)
+    for boxes in (dataset.predictions.boxes, dataset.references.boxes):
+        assert boxes.xyxy.tolist() == [[320, 120, 480, 360], [0, 0, 320, 240]]
+        assert [boxes.vocabulary[label] for label in boxes.label] == ["cat", "dog"]
+    assert dataset.predictions.boxes.score.tolist() == [0.5, 0.5]
+    assert np.isnan(dataset.references.boxes.score).all()

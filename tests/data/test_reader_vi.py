@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from data.world import World, message
 from pytest_vigate.data.joining import join
-from pytest_vigate.data.readers.vi import MOST_BOXES, grounded
-from pytest_vigate.data.replies import ParseFailure
+from pytest_vigate.data.presets import BoxDeclaration
+from pytest_vigate.data.presets.documents import VI
 
 
 def reply(*phrases: tuple[str, list[list[float]]]) -> str:
@@ -54,24 +54,44 @@ def test_replies_give_boxes_in_pixels(world: World) -> None:
     ["no idea", "```json\n{}\n```", '{"vqa": {"answer": "two"}}', '{"phrase_grounding": {}}', "[1]", "", None],
 )
 def test_reply_without_boxes_to_read_is_kept_and_has_none(world: World, raw_output: str | None) -> None:
-    world.write_lines("p.jsonl", prediction("a.jpg", raw_output))
-    dataset = join(world.predictions("p.jsonl"), None)
-    assert dataset.predictions.replies == (raw_output,)
-    assert dataset.predictions.present.tolist() == [True]
-    assert dataset.predictions.boxes.offsets.tolist() == [0, 0]
+    world.write_lines("p.jsonl", prediction("a.jpg", raw_output), prediction("b.jpg", reply()))
+    side = join(world.predictions("p.jsonl"), None).predictions
+    assert side.replies == (raw_output, reply())
+    assert side.present.tolist() == [True, True]
+    assert side.boxes.offsets.tolist() == [0, 0, 0]
+    assert side.failures is not None
+    assert side.failures.keys() == (set() if raw_output is None else {0})
 
 
-def test_another_shape_of_reply_says_what_differs() -> None:
-    assert grounded('{"phrase_grounding": {"groundings": [{"phrase": "a", "grounding": [[1, 2, 3]]}]}}', "strict") == (
-        ParseFailure("Expected `array` of length 4 - at `$.phrase_grounding.groundings[0].grounding[0]`")
+def test_reply_that_is_cut_off_keeps_its_whole_phrases(world: World) -> None:
+    whole = reply(("a car", [[0, 0, 512, 512]]), ("a bus", [[512, 0, 1024, 1024]]))
+    world.write_lines("p.jsonl", prediction("a.jpg", whole[:-20]))
+    side = join(world.predictions("p.jsonl"), None).predictions
+    assert side.boxes.xyxy.tolist() == [[0, 0, 320, 240]]
+    assert {i: str(failure) for i, failure in (side.failures or {}).items()} == {0: "the JSON document is cut off"}
+
+
+def test_replies_in_another_dialect_are_read_by_its_preset(world: World) -> None:
+    world.write_lines("p.jsonl", prediction("a.jpg", '[{"bbox_2d": [0, 0, 500, 500], "label": "a car"}]'))
+    table = world.predictions("p.jsonl", declared=BoxDeclaration("qwen3-vl"))
+    assert table.source.format == "vi"
+    assert join(table, None).predictions.boxes.xyxy.tolist() == [[0, 0, 320, 240]]
+
+
+def test_declared_convention_alone_reads_replies_in_any_form(world: World) -> None:
+    world.write_lines(
+        "p.jsonl", prediction("a.jpg", reply(("a car", [[0, 0, 0.5, 0.5]]))), prediction("b.jpg", "At [0, 0, 0.5, 1].")
     )
-    assert grounded('{"phrase_grounding": {"groundings": []}}', "strict") == []
+    side = join(world.predictions("p.jsonl", declared=BoxDeclaration(order="xyxy", space=1.0)), None).predictions
+    assert side.boxes.xyxy.tolist() == [[0, 0, 320, 240], [0, 0, 320, 480]]
+    assert side.boxes.vocabulary == ("a car", "")
+    side = join(world.predictions("p.jsonl", declared=BoxDeclaration("vi", space=1.0)), None).predictions
+    assert side.boxes.xyxy.tolist() == [[0, 0, 320, 240]]
 
 
 def test_declared_reply_rule_finds_the_boxes(world: World) -> None:
     raw = f"<think>hm</think>```json\n{reply(('a car', [[0, 0, 512, 512]]))}\n```"
     world.write_lines("p.jsonl", prediction("a.jpg", raw))
-    assert len(join(world.predictions("p.jsonl"), None).predictions.boxes.xyxy) == 0
     side = join(world.predictions("p.jsonl", replies="first-json"), None).predictions
     assert len(side.boxes.xyxy) == 1
 
@@ -212,9 +232,11 @@ corner = st.integers(0, 1024)
     )
 )
 def test_written_replies_read_back(phrases: list[tuple[str, list[list[float]]]]) -> None:
-    found = grounded(reply(*phrases), "strict")
-    assert not isinstance(found, ParseFailure)
-    assert [(one.phrase, [list(box) for box in one.grounding]) for one in found] == phrases
+    found = VI.read(reply(*phrases))
+    assert found.failure is None
+    assert [(label, list(numbers)) for label, numbers, _ in found.boxes] == [
+        (phrase, box) for phrase, boxes in phrases for box in boxes
+    ]
 
 
 @pytest.mark.parametrize(
@@ -265,13 +287,6 @@ def test_key_that_stands_twice_in_a_record(world: World, key: str, line: str) ->
     )
 
 
-def test_reply_with_too_many_boxes_is_not_read() -> None:
-    raw = reply(("a car", [[0, 0, 1, 1]] * MOST_BOXES))
-    assert isinstance(grounded(raw, "strict"), list)
-    raw = reply(("a car", [[0, 0, 1, 1]] * MOST_BOXES), ("a bus", [[0, 0, 1, 1]]))
-    assert grounded(raw, "strict") == ParseFailure("the reply holds 10001 boxes; more than 10000 are not read")
-
-
 def test_first_record_may_be_long(world: World) -> None:
     world.write_lines("p.jsonl", prediction("a.jpg", "x" * 100_000), prediction("b.jpg", "x"))
     assert world.predictions("p.jsonl").source.format == "vi"
@@ -281,5 +296,5 @@ def test_record_that_is_too_long_for_its_format_to_be_found(world: World) -> Non
     world.write_lines("p.jsonl", prediction("a.jpg", "x" * 9_000_000))
     assert message(lambda: world.predictions("p.jsonl")) == (
         "p.jsonl: the first record is longer than 8 MiB, too long to tell the format by; "
-        "declare format: one of coco, csv, jsonl, vi, yolo"
+        "declare format: one of coco, csv, jsonl, refcoco, ultralytics, vi, voc, yolo"
     )

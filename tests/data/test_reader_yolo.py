@@ -82,7 +82,8 @@ def test_codes_against_names_without_codes(world: World) -> None:
     world.write("runs/a.txt", "1 0.5 0.5 0.5 0.5")
     dataset = join(world.predictions("runs"), world.references("gt.jsonl", boxes=Convention("xyxy", 1.0)))
     assert message(lambda: dataset.predictions.boxes) == (
-        "runs: the classes are codes (1), but gt.jsonl has names and no codes; give the classes names"
+        "runs/a.txt:1: the classes are codes (1), but gt.jsonl has names and no codes; give the classes names, "
+        'as labels_map: {"1": cat} under predictions'
     )
 
 
@@ -140,7 +141,7 @@ def test_coordinate_outside_the_picture_names_the_line(world: World) -> None:
     world.write("gt/a.txt", "0 0.5 0.5 0.5 0.5\n0 320 240 64 48\n")
     assert message(lambda: join(world.predictions("gt"), world.references("gt")).references.boxes) == (
         "gt/a.txt:2: 320 lies outside [0, 1], the range of boxes: yolo; "
-        "these look like pixels: boxes: {order: cxcywh, space: pixels}"
+        "these look like pixels: boxes: {order: cxcywh, space: pixels} (1 of 2 boxes)"
     )
 
 

@@ -14,7 +14,9 @@ from typing import ClassVar
 
 import msgspec
 
+from pytest_vigate.data import presets as box_presets
 from pytest_vigate.data.files import LONG_HEAD, inside, read_head, shown
+from pytest_vigate.data.presets import Preset
 from pytest_vigate.data.tables import Role, Source, Table
 from pytest_vigate.errors import DataError, did_you_mean
 
@@ -63,16 +65,26 @@ def builtin() -> tuple[Reader, ...]:
     return tuple(sorted(found, key=lambda reader: reader.name))
 
 
-def load(source: Source, readers: Mapping[str, Reader]) -> Table:
+def load(source: Source, readers: Mapping[str, Reader], presets: Mapping[str, Preset] | None = None) -> Table:
     """Read a source with the reader it declares, or with the one whose signs it bears.
 
+    Args:
+        source: What to read.
+        readers: Registered formats by name.
+        presets: Registered ways to write boxes by name; None for those of the package.
+
     Raises:
-        DataError: If the format is unknown, no format fits or several do, or the reader refuses a file.
+        DataError: If the format or the box preset is unknown, no format fits or several do, or the reader refuses a
+            file.
     """
     if not source.paths:
         raise DataError(source.file, "no file has this name; check the path, it is relative to the gate file")
     reader = _choose(source, readers)
-    return reader.read(replace(source, format=reader.name, sums={}))
+    known = {preset.name: preset for preset in box_presets.builtin()} if presets is None else presets
+    if source.declared is not None:
+        preset = source.declared.find(known, where=source.file)
+        source = replace(source, preset=preset, boxes=source.declared.convention(preset))
+    return reader.read(replace(source, format=reader.name, presets=known, sums={}))
 
 
 def _choose(source: Source, readers: Mapping[str, Reader]) -> Reader:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -75,6 +77,7 @@ class Result(Struct, gc=False):
     category_id: Identifier | None = None
     label: str | None = None
     score: float | None = None
+    file_name: str | None = None
 
 
 _TRUTH = msgspec.json.Decoder(Truth)
@@ -90,12 +93,25 @@ class Coco(Reader):
     def sniff(self, path: Path, role: Role, head: bytes) -> bool:
         start = head.lstrip()
         if role == "predictions":
-            return start.startswith(b"[") and (b'"bbox"' in head or not start.strip(b"[] \t\r\n"))
+            if not start.startswith(b"["):
+                return False
+            empty = not start.strip(b"[] \t\r\n")
+            return empty or (b'"bbox"' in head and "file_name" not in first_result(head))
         return path.suffix == ".json" and start.startswith(b"{") and (b'"images"' in head or b'"annotations"' in head)
 
     def read(self, source: Source) -> Table:
         records.refuse_unknown_fields(source, self.name, ("id",))
-        return _read_results(source) if source.role == "predictions" else _read_truth(source)
+        return _plain_results(source) if source.role == "predictions" else _read_truth(source)
+
+
+def first_result(head: bytes) -> Mapping[str, object]:
+    """The first entry of what may be a JSON array, for `Reader.sniff`; empty if it is no object."""
+    text = head.decode(errors="replace").lstrip()
+    try:
+        entry, _ = json.JSONDecoder().raw_decode(text.removeprefix("[").lstrip())
+    except (ValueError, RecursionError):
+        return {}
+    return entry if text.startswith("[") and isinstance(entry, dict) else {}
 
 
 def _read_truth(source: Source) -> Table:
@@ -148,41 +164,82 @@ def _read_truth(source: Source) -> Table:
     )
 
 
-def _read_results(source: Source) -> Table:
+@dataclass(frozen=True, slots=True, eq=False)
+class Results:
+    """The detections of all files of a source, by picture.
+
+    Args:
+        found: All of them, in the order of the files.
+        place: Where detection ``j`` stands.
+        ids: Pictures that have any, n of them, as text.
+        sample: (N,) index of every detection's picture.
+        first: (n,) the first detection of every picture.
+    """
+
+    found: Sequence[Result]
+    place: Callable[[int], str]
+    ids: tuple[str, ...]
+    sample: Int
+    first: Int
+
+    def table(self, source: Source, keys: Mapping[str, tuple[str, ...]], *, base: int | None = None) -> Table:
+        """The table of a source.
+
+        Args:
+            source: It.
+            keys: What the pictures are named by.
+            base: The number that the format's codes count from, where it says so.
+        """
+        place, first = self.place, self.first  # the table shall not keep all detections alive
+        labels, vocabulary, coded = _labels(self.found, place)
+        boxes = RawBoxes(
+            _numbers(self.found),
+            self.sample,
+            labels,
+            _column([result.score for result in self.found]),
+            np.zeros(len(self.found), dtype=np.bool_),
+            vocabulary,
+            source.boxes or PRESETS["coco"],
+            coded=coded,
+            base=base,
+            places=place,
+        )
+        return Table(
+            source,
+            keys,
+            lambda i: place(int(first[i])),
+            np.full((len(self.ids), 2), np.nan),
+            derive_boxes=lambda: boxes,
+        )
+
+
+def read_results(source: Source) -> Results:
+    """The detections of a source."""
     found: list[Result] = []
     starts: list[tuple[int, str]] = []
     for path in source.paths:
         starts.append((len(found), shown(source, path)))
         results: list[Result] = decode_document(source, path, _RESULTS)
         found += results
-    place = partial(_place_in_files, starts)
     codes = [result.image_id for result in found]
-    texts = tuple(dict.fromkeys(map(str, dict.fromkeys(codes))))
-    sample, _ = _samples(texts, codes)
-    first = np.empty(len(texts), dtype=np.int64)
+    ids = tuple(dict.fromkeys(map(str, dict.fromkeys(codes))))
+    sample, _ = _samples(ids, codes)
+    first = np.empty(len(ids), dtype=np.int64)
     first[sample[::-1]] = np.arange(len(found))[::-1]
-    labels, vocabulary, coded = _labels(found, place)
-    boxes = RawBoxes(
-        _numbers(found),
-        sample,
-        labels,
-        _column([result.score for result in found]),
-        np.zeros(len(found), dtype=np.bool_),
-        vocabulary,
-        source.boxes or PRESETS["coco"],
-        coded=coded,
-        places=place,
-    )
-    pictures = source.fields.get("id") in records.PICTURE_KEYS
-    if not pictures and source.fields.get("id") not in (None, "image_id"):
+    return Results(found, partial(_place_in_files, starts), ids, sample, first)
+
+
+def refuse_other_names(source: Source) -> None:
+    """Raise for an id that results do not have."""
+    if source.fields.get("id") not in (None, "image_id", *records.PICTURE_KEYS):
         raise DataError(source.file, "fields: results are named by image_id; id may be image_id, image or stem")
-    return Table(
-        source,
-        records.keys(source, ids=texts, images=texts if pictures else None),
-        lambda i: place(int(first[i])),
-        np.full((len(texts), 2), np.nan),
-        derive_boxes=lambda: boxes,
-    )
+
+
+def _plain_results(source: Source) -> Table:
+    results = read_results(source)
+    refuse_other_names(source)
+    pictures = source.fields.get("id") in records.PICTURE_KEYS
+    return results.table(source, records.keys(source, ids=results.ids, images=results.ids if pictures else None))
 
 
 def _refuse_equal_ids(images: Sequence[Image], file: str) -> None:
@@ -213,7 +270,7 @@ def _column(values: Sequence[float | None]) -> Float:
     return np.array(values, dtype=np.float64)  # None becomes NaN
 
 
-def _labels(found: Sequence[Result], place: partial[str]) -> tuple[Int, tuple[str, ...], bool]:
+def _labels(found: Sequence[Result], place: Callable[[int], str]) -> tuple[Int, tuple[str, ...], bool]:
     coded = not found or found[0].label is None
     given = [result.category_id if coded else result.label for result in found]
     if None in given:

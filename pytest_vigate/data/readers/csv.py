@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -12,27 +12,45 @@ from typing import ClassVar
 import numpy as np
 
 from pytest_vigate.data import records
-from pytest_vigate.data.coordinates import Float
+from pytest_vigate.data.coordinates import Convention, Float, Order
 from pytest_vigate.data.files import read_bytes, shown
+from pytest_vigate.data.grounding import read_boxes
 from pytest_vigate.data.readers import Reader
 from pytest_vigate.data.records import Record, Vocabulary
 from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
 from pytest_vigate.errors import DataError, did_you_mean
 
-_FIELDS = ("id", "image", "box", "label", "score", "width", "height")
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_FIELDS = ("id", "image", "box", "label", "score", "width", "height", "input_width", "input_height", "text")
+_TEXTS = {"predictions": ("raw_output", "prediction", "text"), "references": ("reference", "text")}
+#: Columns of a box by the order that their names say.
+_COLUMNS: dict[Order, tuple[str, ...]] = {
+    "xyxy": ("xmin", "ymin", "xmax", "ymax"),
+    "xywh": ("x", "y", "width", "height"),
+}
+#: Columns besides those of the box in Datature Vi's exports, CsvFourCorner and CsvWidthHeight.
+_EXPORTED = frozenset({"filename", "class"})
 _IMAGES = ("image", "filename", "file_name", "file")
 
 Row = dict[str, str]
 
 
 class CsvRows(Reader):
-    """A header, then one row a box; ``fields`` says what the columns are called."""
+    """A header, then one row a box; ``fields`` says what the columns are called.
+
+    A column of texts is the replies: where no columns are a box, and ``boxes`` is declared, boxes are read out of them.
+    An empty cell is no reply: CSV cannot tell it from an empty one.
+
+    The two exports of Datature Vi need no ``fields``: their headers say how a box is written. Whether in pixels or in
+    fractions, ``boxes`` has to declare.
+    """
 
     name: ClassVar[str] = "csv"
 
     def sniff(self, path: Path, role: Role, head: bytes) -> bool:
-        return path.suffix == ".csv" and b"," in head.split(b"\n", 1)[0]
+        header = head.split(b"\n", 1)[0]
+        names = {name.strip() for name in header.decode(errors="replace").split(",")}
+        exported = any(names == {*_EXPORTED, *columns} for columns in _COLUMNS.values())
+        return exported or (path.suffix == ".csv" and b"," in header)
 
     def read(self, source: Source) -> Table:
         records.refuse_unknown_fields(source, self.name, _FIELDS)
@@ -49,6 +67,13 @@ class CsvRows(Reader):
             return ((places[j], {name: value or None for name, value in rows[j].items()}) for j in starts)
 
         named = source.fields.get("id") not in (None, *records.PICTURE_KEYS) or images is None
+        header = tuple(rows[0])
+        replies = _replies(source, places, rows, sample)
+        columns, _ = _box_columns(source, header)
+        in_replies = replies is not None and "box" not in source.fields and not set(columns) <= set(header)
+        derive: Callable[[], RawBoxes] | None = partial(_boxes, source, places, rows, sample)
+        if in_replies:
+            derive = None if source.boxes is None else partial(read_boxes, source, replies or ())
         return Table(
             source,
             records.keys(
@@ -57,10 +82,13 @@ class CsvRows(Reader):
                 images=None if images is None else [images[j] for j in starts],
             ),
             lambda i: places[starts[i]],
-            _sizes(source, places, rows, starts),
+            _sizes(source, places, rows, starts, ("width", "height")),
             partial(records.column, untyped),
             partial(records.names, untyped),
-            derive_boxes=partial(_boxes, source, places, rows, sample),
+            replies,
+            derive,
+            in_replies=in_replies and derive is not None,
+            frames=_sizes(source, places, rows, starts, ("input_width", "input_height")) if source.framed else None,
         )
 
 
@@ -121,20 +149,68 @@ def _require(source: Source, name: str, header: Sequence[str]) -> None:
         raise DataError(source.file, f"there is no column {name!r}; {hint}")
 
 
-def _box_columns(source: Source) -> tuple[str, ...]:
-    declared = source.fields.get("box", _CORNERS)
+def _box_columns(source: Source, header: Sequence[str]) -> tuple[tuple[str, ...], Order | None]:
+    """The columns of a box, and the order that their names say; None where ``fields`` declares them."""
+    declared = source.fields.get("box")
+    if declared is None:
+        extents = {*_EXPORTED, *_COLUMNS["xywh"]} <= set(header) and not set(_COLUMNS["xyxy"]) <= set(header)
+        order: Order = "xywh" if extents else "xyxy"
+        return _COLUMNS[order], order
     if isinstance(declared, str) or len(declared) != 4:
         raise DataError(source.file, "fields: a box is made of four columns; write box: [xmin, ymin, xmax, ymax]")
-    return declared
+    return declared, None
 
 
-def _sizes(source: Source, places: Sequence[str], rows: Sequence[Row], starts: Sequence[int]) -> Float:
+def _convention(source: Source, columns: Sequence[str], order: Order | None) -> Convention:
+    """What the numbers of a box mean, as declared.
+
+    Raises:
+        DataError: If nothing is declared, or what contradicts the names of the columns.
+    """
+    if source.boxes is None:
+        raise DataError(
+            source.file,
+            f"columns do not say what their box numbers count; declare boxes: {{order: {order or 'xyxy'}, "
+            "space: pixels}, or space: unit for fractions of the picture",
+        )
+    if order is not None and source.boxes.order != order:
+        names = ", ".join(columns)
+        raise DataError(
+            source.file,
+            f"the columns {names} are a box as {order}, but {source.boxes} is declared; declare order: {order}, or "
+            f"say which columns are meant: fields: {{box: [{names}]}}",
+        )
+    return source.boxes
+
+
+def _replies(
+    source: Source, places: Sequence[str], rows: Sequence[Row], sample: Sequence[int]
+) -> tuple[str | None, ...] | None:
+    """The text of every sample; None where no column holds texts."""
+    header = tuple(rows[0])
+    name = records.one_field(source, "text", next((name for name in _TEXTS[source.role] if name in header), ""))
+    if not name:
+        return None
+    _require(source, name, header)
+    texts: list[str | None] = [None] * (max(sample) + 1)
+    for place, row, i in zip(places, rows, sample, strict=True):
+        text = row[name]
+        if text and texts[i] not in (None, text):
+            raise DataError(place, f"the column {name!r} holds another text than the rows above with the same id")
+        texts[i] = text or texts[i]
+    return tuple(texts)
+
+
+def _sizes(
+    source: Source, places: Sequence[str], rows: Sequence[Row], starts: Sequence[int], names: tuple[str, str]
+) -> Float:
     sides = []
-    for ours in ("width", "height"):
+    box, _ = _box_columns(source, tuple(rows[0]))
+    for ours in names:
         theirs = records.one_field(source, ours, ours)
         if ours in source.fields:
             _require(source, theirs, tuple(rows[0]))
-        is_box = ours not in source.fields and theirs in source.fields.get("box", ())
+        is_box = ours not in source.fields and theirs in box
         known = theirs in rows[0] and not is_box
         sides.append(
             [_number(rows[j][theirs], places[j], theirs) if known and rows[j][theirs] else None for j in starts]
@@ -143,13 +219,9 @@ def _sizes(source: Source, places: Sequence[str], rows: Sequence[Row], starts: S
 
 
 def _boxes(source: Source, places: Sequence[str], rows: Sequence[Row], sample: Sequence[int]) -> RawBoxes:
-    if source.boxes is None:
-        raise DataError(
-            source.file,
-            "columns do not say what their box numbers mean; declare it as boxes: {order: xyxy, space: pixels}",
-        )
-    columns = _box_columns(source)
     header = tuple(rows[0])
+    columns, order = _box_columns(source, header)
+    convention = _convention(source, columns, order)
     for name in columns:
         _require(source, name, header)
     label = source.fields.get("label") or ("class" if "class" in header and "label" not in header else "label")
@@ -167,7 +239,7 @@ def _boxes(source: Source, places: Sequence[str], rows: Sequence[Row], sample: S
         np.array([_number(rows[j][score], places[j], score) if rows[j].get(score) else np.nan for j in full]),
         np.zeros(len(full), dtype=np.bool_),
         vocabulary.labels,
-        source.boxes,
+        convention,
         places=where.__getitem__,
     )
 

@@ -13,6 +13,7 @@ import numpy as np
 from pytest_vigate.data import records
 from pytest_vigate.data.coordinates import Convention
 from pytest_vigate.data.decoding import convert
+from pytest_vigate.data.grounding import read_boxes
 from pytest_vigate.data.readers import Reader, first_record
 from pytest_vigate.data.records import Record, Vocabulary
 from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
@@ -20,7 +21,10 @@ from pytest_vigate.errors import DataError, did_you_mean
 
 T = TypeVar("T")
 
-_FIELDS = ("id", "image", "width", "height", "boxes", "box", "labels", "label", "scores", "score", "crowd", "text")
+#: Fields of a picture, and of the boxes on it, that records have once each at most.
+_PICTURE = ("image", "width", "height", "input_width", "input_height")
+_PARTS = ("labels", "label", "scores", "score", "crowd")
+_FIELDS = ("id", *_PICTURE, "boxes", "box", *_PARTS, "text")
 _FLAG: type[int] = bool | Literal[0, 1]  # type: ignore[assignment]  # mypy has no type for type expressions
 _REPLIES = {"predictions": ("raw_output", "prediction", "text"), "references": ("reference", "text")}
 
@@ -35,7 +39,11 @@ class Box(NamedTuple):
 
 
 class JsonLines(Reader):
-    """One JSON object a line; ``fields`` says what its parts are called."""
+    """One JSON object a line; ``fields`` says what its parts are called.
+
+    Boxes are those of the field ``boxes`` or ``box``; where there is none, and ``boxes`` is declared, they are read out
+    of the replies.
+    """
 
     name: ClassVar[str] = "jsonl"
 
@@ -53,6 +61,11 @@ class JsonLines(Reader):
         def untyped() -> Iterator[tuple[str, Record]]:
             return iter(found)
 
+        replies = _replies(source, found)
+        boxes = _boxes(source, found)
+        in_replies = boxes is None and replies is not None and source.boxes is not None
+        if in_replies:
+            _refuse_unseen(source, found, _PICTURE, ())
         return Table(
             source,
             _keys(source, found),
@@ -60,8 +73,14 @@ class JsonLines(Reader):
             records.sizes(_column(source, found, "width", float), _column(source, found, "height", float)),
             partial(records.column, untyped),
             partial(records.names, untyped),
-            _replies(source, found),
-            _boxes(source, found),
+            replies,
+            partial(read_boxes, source, replies or ()) if in_replies else boxes,
+            in_replies=in_replies,
+            frames=records.sizes(
+                _column(source, found, "input_width", float), _column(source, found, "input_height", float)
+            )
+            if source.framed
+            else None,
         )
 
 
@@ -136,7 +155,7 @@ def _boxes(source: Source, found: Sequence[tuple[str, Record]]) -> Callable[[], 
     )
     many = "boxes" in source.fields or any(_has(record, names.boxes) for _, record in found)
     single = names.box if isinstance(names.box, str) else names.box[0]
-    if not many and not any(_has(record, single) for _, record in found):
+    if not many and "box" not in source.fields and not any(_has(record, single) for _, record in found):
         return None
     return partial(_derived, source, found, names, many=many)
 
@@ -148,7 +167,8 @@ def _derived(source: Source, found: Sequence[tuple[str, Record]], names: _Names,
             "records do not say what their box numbers mean; declare it as boxes: vi, or "
             "boxes: {order: xyxy, space: pixels}",
         )
-    _refuse_unseen(source, found, names)
+    boxes = [box for _, record in found for box in _objects(records.pick(record, names.boxes))]
+    _refuse_unseen(source, found, (*_PARTS, *_PICTURE), boxes)
     columns = _Columns()
     for sample, (where, record) in enumerate(found):
         if many:
@@ -158,12 +178,13 @@ def _derived(source: Source, found: Sequence[tuple[str, Record]], names: _Names,
     return columns.finish(source.boxes)
 
 
-def _refuse_unseen(source: Source, found: Sequence[tuple[str, Record]], names: _Names) -> None:
+def _refuse_unseen(
+    source: Source, found: Sequence[tuple[str, Record]], parts: Sequence[str], boxes: Sequence[Record]
+) -> None:
     """A declared part of boxes that no record has is a slip of the pen: labels and scores would vanish in silence."""
-    boxes = [box for _, record in found for box in _objects(records.pick(record, names.boxes))]
     everything = [*(record for _, record in found), *boxes]
     known = tuple(dict.fromkeys(key for record in (boxes or everything) for key in record))
-    for ours in ("labels", "label", "scores", "score", "crowd", "width", "height", "image"):
+    for ours in parts:
         theirs = source.fields.get(ours)
         if isinstance(theirs, str) and not any(_has(record, theirs) for record in everything):
             hint = did_you_mean(theirs, known) or f"their fields are {', '.join(known)}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -13,11 +12,12 @@ import numpy as np
 from msgspec import Struct
 
 from pytest_vigate.data import records
-from pytest_vigate.data.coordinates import PRESETS, Convention
+from pytest_vigate.data.coordinates import Convention, Float
 from pytest_vigate.data.decoding import decode_line, mismatch, read_lines
+from pytest_vigate.data.grounding import read_boxes
+from pytest_vigate.data.presets.documents import VI
 from pytest_vigate.data.readers import Reader, first_record
 from pytest_vigate.data.records import Record, Vocabulary
-from pytest_vigate.data.replies import ParseFailure, ReplyRule, extract
 from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
 from pytest_vigate.errors import DataError, did_you_mean
 
@@ -36,25 +36,8 @@ class Prediction(Struct):
     image: str | None = None
     width: float | None = None
     height: float | None = None
-
-
-class Grounding(Struct):
-    """A phrase and its boxes, as vi-sdk 0.1.0b7 makes models write them."""
-
-    phrase: str
-    grounding: list[Box]
-
-
-class PhraseGrounding(Struct):
-    """The boxes of a reply."""
-
-    groundings: list[Grounding]
-
-
-class Answer(Struct):
-    """A reply to a phrase grounding task."""
-
-    phrase_grounding: PhraseGrounding
+    input_width: float | None = None
+    input_height: float | None = None
 
 
 class Asset(Struct):
@@ -87,29 +70,11 @@ class Reference(Struct):
     contents: Contents
 
 
-_ANSWER = msgspec.json.Decoder(Answer)
 _PHRASES = msgspec.json.Decoder(list[GroundedPhrase])
 _REFERENCE = msgspec.json.Decoder(Reference)
 _GROUNDING = "PhraseGrounding"
 _TYPES = (_GROUNDING, "Vqa", "Freeform")
-#: Boxes in one reply: no picture needs more, and a model stuck in a loop writes any number.
-MOST_BOXES = 10_000
-_RENAMEABLE = ("image", "width", "height", "raw_output")
-
-
-def grounded(reply: str, rule: ReplyRule) -> list[Grounding] | ParseFailure:
-    """The phrases and boxes of a reply, or why it has none to read."""
-    answer = extract(reply, rule)
-    if isinstance(answer, ParseFailure):
-        return answer
-    try:
-        groundings = _ANSWER.decode(answer).phrase_grounding.groundings
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
-        return ParseFailure(str(error))
-    boxes = sum(len(phrase.grounding) for phrase in groundings)
-    if boxes > MOST_BOXES:
-        return ParseFailure(f"the reply holds {boxes} boxes; more than {MOST_BOXES} are not read")
-    return groundings
+_RENAMEABLE = ("image", "width", "height", "input_width", "input_height", "raw_output")
 
 
 class Vi(Reader):
@@ -145,8 +110,20 @@ def _read_predictions(source: Source) -> Table:
         partial(records.column, untyped),
         partial(records.names, untyped),
         replies,
-        partial(_predicted_boxes, source, replies),
+        partial(read_boxes, source, replies, default=VI),
+        in_replies=True,
+        frames=_frames(source, found),
     )
+
+
+def _frames(source: Source, found: Sequence[Prediction]) -> Float | None:
+    """Sizes of the model's inputs, where the boxes are pixels of them."""
+    frames = records.sizes([record.input_width for record in found], [record.input_height for record in found])
+    for k, ours in enumerate(("input_width", "input_height")):
+        if ours in source.fields and np.isnan(frames[:, k]).all():
+            theirs = source.fields[ours]
+            raise DataError(source.file, f"fields: no record has the field {theirs!r}, declared as {ours}; check it")
+    return frames if source.framed else None
 
 
 def _renamed(theirs: dict[str, str]) -> msgspec.json.Decoder[Prediction]:
@@ -202,18 +179,6 @@ def _decoded(source: Source, decoder: msgspec.json.Decoder[T]) -> tuple[list[str
         places.append(line.place)
         found.append(decode_line(line, decoder))
     return places, found
-
-
-def _predicted_boxes(source: Source, replies: Sequence[str | None]) -> RawBoxes:
-    phrases: list[tuple[int, str, list[Box]]] = []
-    unread: list[int] = []
-    for sample, reply in enumerate(replies):
-        found = ParseFailure("no reply") if reply is None else grounded(reply, source.replies)
-        if isinstance(found, ParseFailure):
-            unread.append(sample)
-        else:
-            phrases += [(sample, grounding.phrase, grounding.grounding) for grounding in found]
-    return replace(_raw(phrases, source.boxes or PRESETS["vi"]), unread=records.indices(unread))
 
 
 def _reference_boxes(source: Source, places: Sequence[str], contents: Sequence[Contents]) -> RawBoxes:

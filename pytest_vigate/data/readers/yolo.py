@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -13,7 +13,7 @@ import yaml
 
 from pytest_vigate.data import records
 from pytest_vigate.data.coordinates import PRESETS
-from pytest_vigate.data.files import encodable, entries, inside, read_bytes, shown
+from pytest_vigate.data.files import encodable, entries, inside, read_bytes, refuse_deeper, shown
 from pytest_vigate.data.readers import Reader
 from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
 from pytest_vigate.errors import DataError
@@ -71,34 +71,14 @@ def _samples(source: Source, folder: Path) -> list[tuple[str, Path | None, str]]
         splits = [entry.name for entry in inner if entry.is_dir()]
         hint = f"name one of its folders: {', '.join(splits)}" if splits else "check the path"
         raise DataError(shown(source, labels), f"this folder holds no label files (*.txt); {hint}")
-    _refuse_deeper(source, labels, {".txt"})
+    refuse_deeper(source, labels, {".txt"}, besides={_CLASSES})
     if images.is_dir():
-        _refuse_deeper(source, images, _PICTURES)
+        refuse_deeper(source, images, _PICTURES)
     # a picture without labels has no objects; without pictures, every label file is a sample
     return [
         (encodable(stem), found.get(stem), shown(source, found.get(stem) or labels / f"{stem}.txt"))
         for stem in stems or found
     ]
-
-
-def _refuse_deeper(source: Source, folder: Path, endings: Set[str]) -> None:
-    """Raise for a file in a folder below `folder`, whose own files are the samples: it would be left out."""
-    seen: set[Path] = set()
-    todo = [folder]
-    while todo:
-        inner = todo.pop()
-        seen.add(inside(source, inner))
-        for entry in entries(source, inner):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                todo += [entry] if inside(source, entry) not in seen else []
-            elif inner != folder and entry.suffix.lower() in endings and entry.name != _CLASSES:
-                raise DataError(
-                    shown(source, entry),
-                    f"this file lies in a folder below {shown(source, folder)} and would be left out; "
-                    "name the folder that holds it as the path, or put all files into one folder",
-                )
 
 
 class _Columns:
@@ -141,6 +121,7 @@ class _Columns:
             tuple(names.values()) if names else vocabulary,
             source.boxes or PRESETS["yolo"],
             coded=not names,
+            base=0,
             places=self.places.__getitem__,
         )
 
