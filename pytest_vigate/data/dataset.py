@@ -7,17 +7,19 @@ texts never stumbles over a malformed box.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
+from pytest_vigate.data.replies import ParseFailure
 from pytest_vigate.errors import DataError
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Boxes:
     """The boxes of one side, ragged: sample ``i`` owns rows ``offsets[i]:offsets[i + 1]``.
 
@@ -39,8 +41,10 @@ class Boxes:
     vocabulary: tuple[str, ...]
     phrases: bool = False
     """Labels are free phrases (grounding), not categories."""
-    unread: Int | None = None
-    """Samples whose reply could not be read, and so has no boxes here; None where boxes are no replies."""
+    declared: frozenset[str] | None = None
+    """Labels that this side knows, used or not; None where it knows the whole vocabulary."""
+    stated: Float | None = None
+    """(N, 2) width and height where the format states them: ``x2 - x1`` gives them only to rounding."""
 
     def __post_init__(self) -> None:
         count = len(self.xyxy)
@@ -60,7 +64,12 @@ class Boxes:
         if count and not (0 <= self.label.min() and self.label.max() < len(self.vocabulary)):
             raise ValueError(f"label must lie in [0, {len(self.vocabulary)})")
 
-    @property
+    @cached_property
+    def extent(self) -> Float:
+        """(N, 2) width and height, negative where a box is inverted."""
+        return self.xyxy[:, 2:] - self.xyxy[:, :2] if self.stated is None else self.stated
+
+    @cached_property
     def sample(self) -> Int:
         """Sample index of every box, (N,)."""
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
@@ -75,12 +84,14 @@ class Side:
         present: (n,) whether the side has a record for the sample.
         replies: Raw reply texts, one a sample, None where there is none; None if the format has no replies.
         derive_boxes: Makes the boxes on first use; None if the format has no boxes.
+        derive_failures: Makes `failures` on first use; None if the boxes are no replies.
     """
 
     file: str
     present: Bool
     replies: tuple[str | None, ...] | None = None
     derive_boxes: Callable[[], Boxes] | None = field(default=None, repr=False)
+    derive_failures: Callable[[], Mapping[int, ParseFailure]] | None = field(default=None, repr=False)
 
     @property
     def parts(self) -> frozenset[str]:
@@ -99,6 +110,14 @@ class Side:
             raise DataError(self.file, "these records carry no boxes; name the field that holds them under 'fields'")
         return self.derive_boxes()
 
+    @cached_property
+    def failures(self) -> Mapping[int, ParseFailure] | None:
+        """Samples whose reply is malformed, and why: it may have boxes all the same. None where boxes are no replies.
+
+        Boxes are not placed on pictures for it, so that it is there whatever their numbers are.
+        """
+        return None if self.derive_failures is None else self.derive_failures()
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -113,13 +132,26 @@ class Dataset:
     """Columns to slice by, as text; None where a record lacks the field."""
     predictions: Side
     references: Side
+    pictures: Int | None = None
+    """(n,) picture of every sample, of which several are on one; None where each is drawn on its own."""
 
     def __post_init__(self) -> None:
         n = len(self.ids)
-        columns = {**self.attributes, "predictions": self.predictions.present, "references": self.references.present}
+        columns: dict[str, Sized] = {
+            **self.attributes,
+            "predictions": self.predictions.present,
+            "references": self.references.present,
+        }
+        if self.pictures is not None:
+            columns["pictures"] = self.pictures
         for name, column in columns.items():
             if len(column) != n:
                 raise ValueError(f"{name} must have {n} entries, got {len(column)}")
+
+    @cached_property
+    def prepared(self) -> dict[object, Any]:
+        """What several metrics derive from these columns alone, kept as long as they are."""
+        return {}
 
     def __len__(self) -> int:
         return len(self.ids)

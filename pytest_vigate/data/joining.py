@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from pytest_vigate.data.coordinates import Int
 from pytest_vigate.data.dataset import Boxes, Dataset, Side
 from pytest_vigate.data.pairing import Pair
+from pytest_vigate.data.records import PICTURE_KEYS
+from pytest_vigate.data.replies import ParseFailure
 from pytest_vigate.data.tables import Table
 from pytest_vigate.errors import DataError, did_you_mean
 
@@ -78,9 +80,15 @@ def join(
     return Dataset(
         ids,
         {name: _attribute(name, predictions, references, record) for name in attributes},
-        _side(predictions, record, lambda: pair.predictions),
+        _side(predictions, record, lambda: pair.predictions, lambda: pair.failures),
         _side(references, everyone, lambda: pair.references),
     )
+
+
+def picture_names(predictions: Table, references: Table | None) -> tuple[str, ...] | None:
+    """The picture of every sample of the joined sides, by its file name; None where the records do not name it."""
+    keys = predictions.keys if references is None else references.keys
+    return next((keys[key] for key in PICTURE_KEYS if key in keys), None)
 
 
 def _alone(predictions: Table, attributes: Sequence[str]) -> Dataset:
@@ -95,20 +103,22 @@ def _alone(predictions: Table, attributes: Sequence[str]) -> Dataset:
     return Dataset(
         predictions.keys[key],
         {name: _attribute(name, predictions, None, everyone) for name in attributes},
-        _side(predictions, everyone, lambda: pair.predictions),
+        _side(predictions, everyone, lambda: pair.predictions, lambda: pair.failures),
         Side("", np.zeros(len(predictions), dtype=np.bool_)),
     )
 
 
 def _common_key(predictions: Table, references: Table) -> str:
-    for key in predictions.keys:
-        if key in references.keys:
-            return key
-    raise DataError(
-        predictions.source.file,
-        f"predictions are named by {_or(predictions.keys)}, references by {_or(references.keys)}; "
-        f"declare which fields name a sample: fields: {{id: …}}",
-    )
+    """The first name that both sides have and under which they share an id; the first of all where they share none."""
+    common = [key for key in predictions.keys if key in references.keys]
+    if not common:
+        raise DataError(
+            predictions.source.file,
+            f"predictions are named by {_or(predictions.keys)}, references by {_or(references.keys)}; "
+            f"declare which fields name a sample: fields: {{id: …}}",
+        )
+    sharing = (key for key in common if not set(predictions.keys[key]).isdisjoint(references.keys[key]))
+    return next(sharing, common[0])
 
 
 def _index(table: Table, key: str) -> dict[str, int]:
@@ -129,13 +139,19 @@ def _index(table: Table, key: str) -> dict[str, int]:
     return index
 
 
-def _side(table: Table, record: Int, boxes: Callable[[], Boxes]) -> Side:
+def _side(
+    table: Table,
+    record: Int,
+    boxes: Callable[[], Boxes],
+    failures: Callable[[], Mapping[int, ParseFailure]] | None = None,
+) -> Side:
     replies = table.replies
     return Side(
         table.source.file,
         record >= 0,
         None if replies is None else tuple(replies[i] if i >= 0 else None for i in record),
         None if table.derive_boxes is None else boxes,
+        failures if table.in_replies else None,
     )
 
 

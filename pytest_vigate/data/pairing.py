@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
 
-from pytest_vigate.data.coordinates import FARTHEST, Bool, Convention, Float, Int, place
+from pytest_vigate.data.coordinates import FARTHEST, Bool, Float, Int, place
 from pytest_vigate.data.dataset import Boxes
+from pytest_vigate.data.grounding import alternatives, refuse_misfit
+from pytest_vigate.data.replies import ParseFailure
 from pytest_vigate.data.tables import RawBoxes, Table
+from pytest_vigate.data.vocabulary import (
+    counts_differently,
+    differing,
+    name_of,
+    own_names,
+    refuse_idle_rules,
+    unnamed,
+)
 from pytest_vigate.errors import DataError
 
 
@@ -32,22 +43,41 @@ class Pair:
     def references(self) -> Boxes:
         return self._made[1]
 
+    @property
+    def failures(self) -> Mapping[int, ParseFailure]:
+        """Samples whose reply is malformed, and why; empty where the predicted boxes are no replies."""
+        found = {} if self._left is None or self._left.failures is None else self._left.failures
+        return {int(self.sample[i]): failure for i, failure in found.items() if self.sample[i] >= 0}
+
+    @cached_property
+    def _left(self) -> RawBoxes | None:
+        return None if self.left.derive_boxes is None else self.left.derive_boxes()
+
+    @cached_property
+    def _right(self) -> RawBoxes | None:
+        return None if self.right is None or self.right.derive_boxes is None else self.right.derive_boxes()
+
     @cached_property
     def _made(self) -> tuple[Boxes, Boxes]:
         n = len(self.record)
         everyone = np.arange(n)
-        ours = _gathered(self.left, self.sample)
-        theirs = None if self.right is None else _gathered(self.right, everyone)
+        left, right = self._left, self._right
+        ours = None if left is None else _gathered(left, self.left, self.sample, n=n)
+        theirs = None if right is None or self.right is None else _gathered(right, self.right, everyone, n=n)
+        if ours is not None:
+            refuse_misfit(self.left, ours.raw)
+        if theirs is not None:
+            _refuse_malformed(theirs)
         sizes = self._sizes()
         _refuse_unplaceable(ours, theirs, sizes)
         sizes = _with_declared(sizes, theirs, ours)
         names, vocabulary = _vocabularies(self.left, ours, self.right, theirs)
         phrases = any(side is not None and side.raw.phrases for side in (ours, theirs))
         finish = partial(_finished, n=n, sizes=sizes, vocabulary=vocabulary, phrases=phrases)
-        references = finish(theirs, names[1], everyone)
+        references = finish(theirs, names[1])
         if theirs is not None:
             _refuse_degenerate(references, theirs)
-        return finish(ours, names[0], self.sample), references
+        return finish(ours, names[0]), references
 
     def _sizes(self) -> Float:
         """Sizes of the original pictures, (n, 2): the references' word, else the predictions'.
@@ -82,6 +112,14 @@ class _Gathered:
     """Rows of the raw boxes; a slice where all stay as they are."""
     sample: Int
     """Dataset index of every row."""
+    frames: Float | None
+    """(n, 2) width and height of the model's input for every sample; NaN where unknown, None without any."""
+
+    @property
+    def bound(self) -> bool:
+        """Whether the boxes need the picture's size to be compared with plain pixels."""
+        convention = self.raw.convention
+        return convention.space != "pixels" or convention.framed or self.frames is not None
 
     def place(self, j: int) -> str:
         original = j if isinstance(self.rows, slice) else int(self.rows[j])
@@ -90,10 +128,7 @@ class _Gathered:
         return self.table.places(int(self.raw.sample[original]))
 
 
-def _gathered(table: Table, sample: Int) -> _Gathered | None:
-    if table.derive_boxes is None:
-        return None
-    raw = table.derive_boxes()
+def _gathered(raw: RawBoxes, table: Table, sample: Int, *, n: int) -> _Gathered:
     target = sample[raw.sample] if len(raw.sample) else raw.sample
     rows: Int | slice = slice(None)
     if (target < 0).any():
@@ -103,25 +138,39 @@ def _gathered(table: Table, sample: Int) -> _Gathered | None:
         order = np.argsort(target, kind="stable")
         rows = order if isinstance(rows, slice) else rows[order]
         target = target[order]
-    return _Gathered(raw, table, rows, target)
+    return _Gathered(raw, table, rows, target, _frames(table, sample, n=n))
+
+
+def _frames(table: Table, sample: Int, *, n: int) -> Float | None:
+    """Width and height of the model's input for every sample, (n, 2)."""
+    if table.frames is None:
+        return None
+    checked = _checked(table, table.frames, "of a model's input; write both input_width and input_height")
+    frames = np.full((n, 2), np.nan)
+    frames[sample[sample >= 0]] = checked[sample >= 0]
+    return frames
+
+
+def _refuse_malformed(side: _Gathered) -> None:
+    """A reference that cannot be read would be an object that nobody has to find."""
+    for i, failure in (side.raw.failures or {}).items():
+        raise DataError(side.table.places(i), f"the boxes of this reference cannot be read: {failure}; correct it")
 
 
 def _checked_sizes(table: Table) -> Float:
-    sizes = table.sizes
+    return _checked(table, table.sizes, "of a picture; write both width and height")
+
+
+def _checked(table: Table, sizes: Float, kind: str) -> Float:
     half_known = np.isnan(sizes).sum(axis=1) == 1
     bad = half_known | np.any((sizes <= 0) | (sizes > FARTHEST), axis=1)
     if bad.any():
         i = int(np.flatnonzero(bad)[0])
         raise DataError(
             table.places(i),
-            f"{_measure(table.sizes[i])} is no size of a picture; write both width and height in pixels, or neither",
+            f"{_measure(sizes[i])} is no size {kind} in pixels, or neither",
         )
-    return table.sizes
-
-
-def _bound_to_frame(convention: Convention) -> bool:
-    """Whether boxes need the picture's size to be compared with plain pixels."""
-    return convention.space != "pixels" or convention.size is not None
+    return sizes
 
 
 def _refuse_unplaceable(ours: _Gathered | None, theirs: _Gathered | None, sizes: Float) -> None:
@@ -129,7 +178,7 @@ def _refuse_unplaceable(ours: _Gathered | None, theirs: _Gathered | None, sizes:
     if ours is None or theirs is None:
         return
     sides = (ours, theirs)
-    bound = [_bound_to_frame(side.raw.convention) for side in sides]
+    bound = [side.bound for side in sides]
     if bound[0] == bound[1]:
         return
     framed = sides[bound.index(True)]
@@ -150,8 +199,10 @@ def _refuse_unplaceable(ours: _Gathered | None, theirs: _Gathered | None, sizes:
 
 
 def _with_declared(sizes: Float, *sides: _Gathered | None) -> Float:
-    """Where no record states a size, the declared frame is the picture."""
+    """Where no record states a size, the frame of the boxes is the picture."""
     for side in sides:
+        if side is not None and side.frames is not None:
+            sizes = np.where(np.isnan(sizes), side.frames, sizes)
         if side is not None and side.raw.convention.size is not None:
             sizes = np.where(np.isnan(sizes), np.asarray(side.raw.convention.size, dtype=np.float64), sizes)
     return sizes
@@ -161,40 +212,34 @@ def _vocabularies(
     left: Table, ours: _Gathered | None, right: Table | None, theirs: _Gathered | None
 ) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]]:
     """Label names of each side, and all of them once: the references' first."""
+    if right is not None and ours is not None and theirs is not None:
+        refuse_idle_rules(left, right, coded=ours.raw.coded or theirs.raw.coded)
     our_names = () if ours is None else _named(ours, right, theirs)
     their_names = () if theirs is None else _named(theirs, left, ours)
     return (our_names, their_names), tuple(dict.fromkeys((*their_names, *our_names)))
 
 
 def _named(side: _Gathered, other: Table | None, other_side: _Gathered | None) -> tuple[str, ...]:
-    raw = side.raw
+    raw, table = side.raw, side.table
     if not raw.coded or other is None or other_side is None:
-        return raw.vocabulary
-    if not other.categories:
-        if other_side.raw.coded:
-            return raw.vocabulary
-        codes = ", ".join(raw.vocabulary[:3])
-        raise DataError(
-            side.table.source.file,
-            f"the classes are codes ({codes}), but {other.source.file} has names and no codes; give the classes names",
-        )
-    for code, name in enumerate(raw.vocabulary):
-        used = np.flatnonzero(raw.label[side.rows] == code)
-        if name not in other.categories and len(used):
-            known = list(other.categories)
-            span = f"{known[0]} to {known[-1]}" if len(known) > 1 else known[0]
+        return own_names(table, raw.vocabulary)
+    names = [name_of(code, table, other, both=other_side.raw.coded) for code in raw.vocabulary]
+    differ = counts_differently(raw, table, other_side.raw, other)
+    label = raw.label[side.rows]
+    for i in np.unique(label):
+        code = raw.vocabulary[i]
+        off = differ and code not in table.source.labels_map
+        if off or names[i] is None:
             raise DataError(
-                side.place(int(used[0])),
-                f"the class code {name} is not among those of {other.source.file} ({span}); "
-                f"check whether one side counts from 0 and the other from 1",
+                side.place(int(np.argmax(label == i))),
+                differing(raw, table, other) if off else unnamed(code, raw, table, other_side.raw, other),
             )
-    return tuple(other.categories.get(code, code) for code in raw.vocabulary)
+    return tuple(code if name is None else name for code, name in zip(raw.vocabulary, names, strict=True))
 
 
 def _finished(
     side: _Gathered | None,
     names: tuple[str, ...],
-    samples: Int,
     *,
     n: int,
     sizes: Float,
@@ -205,19 +250,29 @@ def _finished(
         none = np.empty(0)
         no: Bool = np.empty(0, dtype=np.bool_)
         offsets = np.zeros(n + 1, dtype=np.int64)
-        return Boxes(np.empty((0, 4)), np.empty(0, dtype=np.int64), none, no, none, offsets, vocabulary, phrases)
+        return Boxes(
+            np.empty((0, 4)), np.empty(0, dtype=np.int64), none, no, none, offsets, vocabulary, phrases, frozenset()
+        )
     raw, rows = side.raw, side.rows
-    xyxy = place(raw.numbers[rows], side.sample, sizes, raw.convention, where=side.place)
+    xyxy = place(
+        raw.numbers[rows],
+        side.sample,
+        sizes,
+        raw.convention,
+        frames=side.frames,
+        where=side.place,
+        alternatives=alternatives(raw, side.table.source),
+    )
     position = {name: i for i, name in enumerate(vocabulary)}
     label = np.array([position[name] for name in names], dtype=np.int64)[raw.label[rows]]
-    area = _areas(xyxy)
+    extent = _stated(side)
+    area = _areas(xyxy[:, 2:] - xyxy[:, :2] if extent is None else extent)
     if raw.convention.space != "pixels":
         area[np.isnan(sizes[side.sample]).any(axis=1)] = np.nan
     if raw.area is not None:
         stated = raw.area[rows]
         area = np.where(np.isnan(stated), area, stated)
     offsets = np.concatenate(([0], np.cumsum(np.bincount(side.sample, minlength=n)))).astype(np.int64)
-    unread = None if raw.unread is None else samples[raw.unread]
     return Boxes(
         xyxy,
         label,
@@ -227,13 +282,19 @@ def _finished(
         offsets,
         vocabulary,
         phrases,
-        None if unread is None else unread[unread >= 0],
+        frozenset(names),
+        extent,
     )
 
 
-def _areas(xyxy: Float) -> Float:
-    width, height = xyxy[:, 2] - xyxy[:, 0], xyxy[:, 3] - xyxy[:, 1]
-    return np.maximum(width, 0.0) * np.maximum(height, 0.0)
+def _stated(side: _Gathered) -> Float | None:
+    """Width and height in pixels of the original, where these are what the numbers say."""
+    says = side.raw.convention.order in ("xywh", "cxcywh") and not side.bound
+    return side.raw.numbers[side.rows][:, 2:] if says else None
+
+
+def _areas(extent: Float) -> Float:
+    return np.maximum(extent[:, 0], 0.0) * np.maximum(extent[:, 1], 0.0)
 
 
 def _refuse_degenerate(boxes: Boxes, side: _Gathered) -> None:

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from pytest_vigate.data.coordinates import Bool, Convention, Float, Int
-from pytest_vigate.data.replies import ReplyRule
+from pytest_vigate.data.presets import BoxDeclaration, Preset
+from pytest_vigate.data.replies import ParseFailure, ReplyRule
 
 Role = Literal["predictions", "references"]
+
+#: How one side's class codes count, where the other side's count from 0.
+CodeRule = Literal["one-based", "coco-91"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,25 @@ class Source:
     """Reader name; None leaves the choice to the readers' own signs."""
     fields: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict, hash=False)
     """Ours → theirs: ``{"id": ("image", "prompt"), "boxes": "objects"}``; dots lead into nested records."""
+    declared: BoxDeclaration | None = None
+    """What the gate says about the boxes; `readers.load` makes `boxes` and `preset` of it."""
     boxes: Convention | None = None
     """Declared box convention; None leaves it to the format."""
+    preset: Preset | None = None
+    """Declared way to read boxes out of replies; None leaves it to the format."""
+    presets: Mapping[str, Preset] = field(default_factory=dict, compare=False, repr=False)
+    """All that are registered, by name, for hints: `readers.load` writes them."""
     replies: ReplyRule = "strict"
+    labels_map: Mapping[str, str] | CodeRule = field(default_factory=dict, hash=False)
+    """This side's label, or category code as text, → the label that both sides know; or how the codes count."""
     sums: dict[Path, str] = field(default_factory=dict, compare=False, repr=False)
     """SHA-256 of every file that was read: `readers.load` begins it anew, `files.read_bytes` writes it."""
+
+    @property
+    def framed(self) -> bool:
+        """Whether boxes are pixels of the model's input, whose size the records may state."""
+        stated = bool({"input_width", "input_height"} & self.fields.keys())
+        return stated or (self.boxes is not None and self.boxes.framed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,10 +67,14 @@ class RawBoxes:
     area: Float | None = None  # (N,) square pixels where the file states it, as COCO's mask area
     coded: bool = False
     """The vocabulary holds category codes whose names only the other side may know."""
+    base: int | None = None
+    """The number that the format's codes count from; None where it leaves that to the file."""
     phrases: bool = False
     """Labels are free phrases (grounding), not categories."""
-    unread: Int | None = None
-    """Records whose reply gave no boxes because it could not be read; None where boxes are no replies."""
+    failures: Mapping[int, ParseFailure] | None = None
+    """Records whose reply is malformed, and why; some boxes of it may be here. None where boxes are no replies."""
+    preset: Preset | None = None
+    """What read them out of replies; None where boxes are no replies."""
     places: Callable[[int], str] | None = None
     """Where box ``j`` stands in its file; None leaves it to the record's place."""
 
@@ -71,8 +93,8 @@ class Table:
     """What a reader gives: one side, its records in file order.
 
     `keys` holds the ways in which records may be named, most specific first: the join uses the first name of
-    the predictions that the references have too. ``id`` is the record's own or declared id, ``image`` the
-    picture's file name, ``stem`` that name without folder and ending.
+    the predictions that the references have too, and under which both have an id in common. ``id`` is the
+    record's own or declared id, ``image`` the picture's file name, ``stem`` that name without folder and ending.
     """
 
     source: Source
@@ -86,6 +108,9 @@ class Table:
     """Names that `attribute` knows, for "did you mean"."""
     replies: tuple[str | None, ...] | None = None
     derive_boxes: Callable[[], RawBoxes] | None = None
+    in_replies: bool = False
+    """The boxes are read out of the replies; deriving them then raises nothing."""
+    frames: Float | None = None  # (n, 2) width and height of the model's input, NaN where unknown; None without any
     categories: Mapping[str, str] = field(default_factory=dict)
     """Category code → name, for the other side's codes."""
 

@@ -107,6 +107,30 @@ def test_sides_named_in_different_ways(world: World) -> None:
     )
 
 
+def named(*names: tuple[int, str]) -> list[dict[str, object]]:
+    return [record(identifier, image=image) for identifier, image in names]
+
+
+def test_first_name_with_an_id_in_common_decides(world: World) -> None:
+    dataset = joined(world, named((7, "a.jpg"), (8, "b.jpg")), named((1, "b.jpg"), (2, "a.jpg")))
+    assert dataset.ids == ("b.jpg", "a.jpg")
+    dataset = joined(world, named((7, "x/a.png")), named((1, "a.jpg")))
+    assert dataset.ids == ("a",)
+
+
+def test_later_names_are_not_looked_at_where_an_id_is_in_common(world: World) -> None:
+    assert message(lambda: joined(world, named((1, "a.jpg"), (9, "b.jpg")), named((1, "a.jpg"), (2, "b.jpg")))) == (
+        "p.jsonl:2: 1 prediction has no reference: '9'; add the references, or declare extra: ignore"
+    )
+
+
+def test_no_id_in_common_under_any_name_shows_the_first(world: World) -> None:
+    assert message(lambda: joined(world, named((7, "a.jpg")), named((1, "b.jpg")))) == (
+        "p.jsonl: no id is on both sides: predictions have '7', references '1'; "
+        "declare which fields name a sample: fields: {id: …}"
+    )
+
+
 def test_duplicate_id_names_both_places(world: World) -> None:
     assert message(lambda: joined(world, [record("a"), record("b"), record("a")], [record("a")])) == (
         "p.jsonl:3: the id 'a' is already that of p.jsonl:1; if both are meant, "
@@ -289,7 +313,7 @@ def test_coordinate_outside_the_declared_space_names_the_record(world: World) ->
 
 
 def test_phrases_on_one_side_are_phrases_on_both(world: World) -> None:
-    world.write_lines("p.jsonl", {"id": "a", "width": 10, "height": 10, "raw_output": "{}"})
+    world.write_lines("p.jsonl", {"id": "a", "width": 10, "height": 10, "raw_output": "null"})
     world.write_lines("r.jsonl", record("a", [0, 0, 4, 4]))
     dataset = join(world.predictions("p.jsonl"), world.references("r.jsonl", boxes=PIXELS))
     assert dataset.references.boxes.phrases
