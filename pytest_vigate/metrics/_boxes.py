@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
-from pytest_vigate.data.dataset import Boxes
+from pytest_vigate.data.dataset import Boxes, Dataset
+from pytest_vigate.data.replies import quoted
 
 #: Candidate pairs held at once; about 100 MB with their coordinates.
 CHUNK = 1_000_000
+#: Malformed replies that a note shows.
+NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,9 +35,9 @@ class Edges:
         return Edges(self.p[which], self.g[which], self.overlap[which])
 
 
-def areas(xyxy: Float) -> Float:
-    """(N,) area of boxes; 0 where width or height is not positive."""
-    width, height = xyxy[:, 2] - xyxy[:, 0], xyxy[:, 3] - xyxy[:, 1]
+def areas(extent: Float) -> Float:
+    """(N,) area of boxes from (N, 2) width and height; 0 where one is not positive."""
+    width, height = extent.T
     return np.where((width > 0) & (height > 0), width * height, 0.0)
 
 
@@ -63,7 +67,7 @@ def find_edges(
 
     p_sides = np.ascontiguousarray(predictions.xyxy[p].T)  # (4, p)
     g_sides = np.ascontiguousarray(references.xyxy[g].T)  # (4, g)
-    p_area, g_area = areas(predictions.xyxy[p]), areas(references.xyxy[g])
+    p_area, g_area = areas(predictions.extent[p]), areas(references.extent[g])
     found: list[tuple[Int, Int, Float]] = []
     for start, stop in _runs(count, CHUNK):
         reps = count[start:stop]
@@ -81,6 +85,68 @@ def find_edges(
         none = np.empty(0, dtype=np.int64)
         return Edges(none, none, np.empty(0))
     return Edges(*(np.concatenate(column) for column in zip(*found, strict=True)))
+
+
+def overlaps(data: Dataset, *, use_p: Bool, same_label: bool) -> Edges:
+    """Overlapping pairs of predictions and references that are no crowds; families that look at all share them."""
+    find = partial(
+        find_edges,
+        data.predictions.boxes,
+        data.references.boxes,
+        use_g=~data.references.boxes.crowd,
+        same_label=same_label,
+    )
+    if not use_p.all():
+        return find(use_p=use_p)
+    if ("overlaps", same_label) not in data.prepared:
+        data.prepared["overlaps", same_label] = find(use_p=use_p)
+    found: Edges = data.prepared["overlaps", same_label]
+    return found
+
+
+def keep(data: Dataset, *, min_score: float | None) -> tuple[Bool, tuple[str, ...]]:
+    """(p,) predictions to score, and what has to be said about those that have no score, and of malformed replies.
+
+    Args:
+        data: The data.
+        min_score: Predictions with a lower score are left out; boxes that state no score stay.
+    """
+    predictions = data.predictions.boxes
+    notes = malformed(data)
+    if min_score is None:
+        return np.ones(len(predictions.score), dtype=bool), tuple(notes)
+    if lacking := int(np.count_nonzero(np.isnan(predictions.score))):
+        notes.append(f"{lacking} of {len(predictions.score)} predicted boxes state no score: min_score keeps them")
+    return ~(predictions.score < min_score), tuple(notes)
+
+
+def malformed(data: Dataset) -> list[str]:
+    """What has to be said about replies that could not be read without a fault: how they count, and why."""
+    failures = data.predictions.failures
+    if not failures:
+        return []
+    counts = np.diff(data.predictions.boxes.offsets)
+    whole = sum(bool(counts[i]) for i in failures)
+    some = [f"{quoted(data.ids[i])}: {_cut(str(failure))}" for i, failure in list(failures.items())[:NAMED]]
+    more = f"; and {len(failures) - NAMED} more" if len(failures) > NAMED else ""
+    return [
+        f"malformed replies: {len(failures)} ({whole} with boxes that count, {len(failures) - whole} without); "
+        f"{'; '.join(some)}{more}"
+    ]
+
+
+def _cut(cause: str, *, longest: int = 120) -> str:
+    return cause if len(cause) <= longest else f"{cause[: longest - 1]}…"
+
+
+def find_on_crowd(predictions: Boxes, references: Boxes, *, use_p: Bool, same_label: bool, least: float) -> Int:
+    """Predictions that lie on a crowd region with at least that share of their own area."""
+    if not references.crowd.any():
+        return np.empty(0, dtype=np.int64)
+    on_crowd = find_edges(
+        predictions, references, use_p=use_p, use_g=references.crowd, same_label=same_label, over_prediction=True
+    )
+    return on_crowd.p[on_crowd.overlap >= least]
 
 
 def _runs(count: Int, most: int) -> Iterator[tuple[int, int]]:

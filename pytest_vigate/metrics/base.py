@@ -53,6 +53,8 @@ class Score:
         picks: Family key whose condition does not cut rows but says which of them count: in the rows that all other
             conditions leave, the column of the score's own name is 1 where this one holds, else 0. A threshold on the
             score has to name it.
+        refuses: Family keys that a threshold on the score may not name: a cut by them would leave nothing of what it
+            counts, and it could never fail.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Score:
     below: str = "poor"
     share: bool = False
     picks: str = ""
+    refuses: tuple[str, ...] = ()
 
     def band(self, value: float) -> str:
         """Name of the band that holds the value; empty if the score has no bands or the value is NaN."""

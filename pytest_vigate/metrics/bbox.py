@@ -11,8 +11,9 @@ import numpy as np
 
 from pytest_vigate.data.coordinates import Bool, Float
 from pytest_vigate.data.dataset import Boxes, Dataset
+from pytest_vigate.data.vocabulary import require_common_labels
 from pytest_vigate.metrics._assignment import assign
-from pytest_vigate.metrics._boxes import Edges, areas, find_edges
+from pytest_vigate.metrics._boxes import Edges, areas, find_on_crowd, keep, overlaps
 from pytest_vigate.metrics.base import Additive, Key, Pattern, Score, Statistics, ratio
 
 #: A pair below this IoU is called loose or shifted where the seat of boxes is judged: the vendor's excellent band.
@@ -146,19 +147,14 @@ class BoxMatching(Additive):
         predictions, references = data.predictions.boxes, data.references.boxes
         settled = "ignore" if predictions.phrases or references.phrases else "match"
         same_label = (self.labels or settled) == "match"
-        stated = ~np.isnan(predictions.score)
-        use_p = np.ones(len(stated), dtype=bool)
-        notes = _unread(predictions)
-        if self.min_score is not None:
-            use_p = ~(predictions.score < self.min_score)
-            if len(stated) and not stated.all():
-                lacking = int((~stated).sum())
-                notes += (f"{lacking} of {len(stated)} predicted boxes state no score: min_score keeps them",)
+        if same_label:
+            require_common_labels(data)
+        use_p, notes = keep(data, min_score=self.min_score)
 
         real = ~references.crowd
-        if degenerate := int(np.count_nonzero(areas(predictions.xyxy[use_p]) == 0)):
+        if degenerate := int(np.count_nonzero(areas(predictions.extent[use_p]) == 0)):
             notes += (f"{degenerate} predicted boxes have zero or inverted area and count as false positives",)
-        edges = find_edges(predictions, references, use_p=use_p, use_g=real, same_label=same_label)
+        edges = overlaps(data, use_p=use_p, same_label=same_label)
         if self.assign == "thresholded":
             pairs = edges.take(edges.overlap >= self.iou)
             pairs = pairs.take(assign(pairs))
@@ -168,11 +164,10 @@ class BoxMatching(Additive):
 
         counted = use_p.copy()
         counted[pairs.p[hits]] = False
-        if not real.all():
-            excused = np.zeros(len(counted), dtype=bool)
-            excused[self._excused(predictions, references, use_p=counted, same_label=same_label)] = True
-            counted &= ~excused
-            pairs = pairs.take(~excused[pairs.p])  # neither right nor wrong: no pair either
+        excused = np.zeros(len(counted), dtype=bool)
+        excused[find_on_crowd(predictions, references, use_p=counted, same_label=same_label, least=self.iou)] = True
+        counted &= ~excused
+        pairs = pairs.take(~excused[pairs.p])  # neither right nor wrong: no pair either
         values, rows = self._rows(predictions, references, real=real, pairs=pairs, wrong=counted, edges=edges)
         g_rows, p_rows = rows
         vocabulary = references.vocabulary
@@ -188,13 +183,6 @@ class BoxMatching(Additive):
             notes=notes,
         )
 
-    def _excused(self, predictions: Boxes, references: Boxes, *, use_p: Bool, same_label: bool) -> Any:
-        """Predictions that lie on a crowd region."""
-        on_crowd = find_edges(
-            predictions, references, use_p=use_p, use_g=references.crowd, same_label=same_label, over_prediction=True
-        )
-        return on_crowd.p[on_crowd.overlap >= self.iou]
-
     def _rows(
         self, predictions: Boxes, references: Boxes, *, real: Bool, pairs: Edges, wrong: Bool, edges: Edges
     ) -> tuple[Float, tuple[Any, Any]]:
@@ -203,7 +191,7 @@ class BoxMatching(Additive):
         column = {name: np.zeros(len(real)) for name in COLUMNS}  # by reference first
         column["pairs"][pairs.g] = 1
         column["iou"][pairs.g] = pairs.overlap
-        p_area, g_area = areas(predictions.xyxy[pairs.p]), areas(references.xyxy[pairs.g])
+        p_area, g_area = areas(predictions.extent[pairs.p]), areas(references.extent[pairs.g])
         column["area_ratio"][pairs.g] = p_area / g_area
         column["tp"][pairs.g[pairs.overlap >= self.iou]] = 1
         column["fn"] = 1 - column["tp"]
@@ -218,18 +206,18 @@ class BoxMatching(Additive):
         has_partner, touches = np.zeros(len(wrong), dtype=bool), np.zeros(len(wrong), dtype=bool)
         has_partner[pairs.p] = True
         touches[edges.p] = True
-        values = np.zeros((len(g_rows) + len(p_rows), len(COLUMNS)))
+        values = np.zeros((len(COLUMNS), len(g_rows) + len(p_rows)))  # (k, r): filled column by column
         for k, name in enumerate(COLUMNS):
-            values[: len(g_rows), k] = column[name][g_rows]
+            values[k, : len(g_rows)] = column[name][g_rows]
         invented = ~has_partner[p_rows]
         for name, which in {
             "fp": np.ones(len(p_rows), dtype=bool),
             "invented": invented,
             "background": invented & ~touches[p_rows],
-            "degenerate": areas(predictions.xyxy[p_rows]) == 0,
+            "degenerate": areas(predictions.extent[p_rows]) == 0,
         }.items():
-            values[len(g_rows) :, COLUMNS.index(name)] = which
-        return values, (g_rows, p_rows)
+            values[COLUMNS.index(name), len(g_rows) :] = which
+        return values.T, (g_rows, p_rows)
 
     def per_sample(self, statistics: Statistics) -> Float:
         """(n, 7): tp, fp, fn, iou, pairs, samples with references, samples with every reference found."""
@@ -305,13 +293,6 @@ def _sentences(measures: Mapping[str, Any]) -> Iterator[str]:
         shown = ", ".join(f"{label!r} ({count} times)" for label, count in list(never.items())[:5])
         more = f" and {len(never) - 5} more" if len(never) > 5 else ""
         yield f"never found: {shown}{more}; add examples of them"
-
-
-def _unread(predictions: Boxes) -> tuple[str, ...]:
-    """A reply that could not be read counts as one without boxes; that is said."""
-    if predictions.unread is None or not len(predictions.unread):
-        return ()
-    return (f"{len(predictions.unread)} replies could not be read and count as replies without boxes",)
 
 
 def _size_is_worse(predicted: Float, referenced: Float, iou: Float) -> Bool:

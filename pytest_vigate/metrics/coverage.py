@@ -1,4 +1,4 @@
-"""How much of the data was answered at all."""
+"""How much of the data was answered at all, and how much of the answers could be read."""
 
 from __future__ import annotations
 
@@ -9,26 +9,32 @@ from typing import ClassVar
 import numpy as np
 
 from pytest_vigate.data.coordinates import Float
-from pytest_vigate.data.dataset import Dataset
+from pytest_vigate.data.dataset import Dataset, Side
 from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.metrics.base import Additive, Score, Statistics, ratio
 
 
 @dataclass(frozen=True)
 class Coverage(Additive):
-    """Share of the references that the predictions answer, in [0, 1]; higher is better.
+    """Share of the references that the predictions answer, and answer legibly, in [0, 1]; higher is better.
 
     Definition:
-        ``predictions = answered / asked`` over all referenced samples. A record that says "nothing here" is an
+        ``predictions = answered / asked`` over all referenced samples. ``parsed = parsed / due`` over the same: the
+        share whose reply the declared ``replies`` rule and box preset read without a fault. A reply that says "nothing
+        here" is one; a reply that is missing, null, cut off or malformed is not, though boxes that are whole in it
+        count for other scores. A record that says "nothing here" is an
         answer; a missing record is not, nor is one whose reply is null. Formats that only list what was found
         (COCO results, CSV) cannot tell "nothing" from "not asked": there, a sample without detections counts as
         unanswered, as does a YOLO sample without a label file; an empty label file is an answer.
 
     Statistics:
-        One row a referenced sample: ``answered`` (0 or 1), ``asked`` (1), ``unanswered`` (the other way round).
+        One row a referenced sample: ``answered`` (0 or 1), ``asked`` (1), ``unanswered`` (the other way round);
+        ``parsed`` (0 or 1), ``due`` (1), ``unparsed`` (the other way round), all 0 where the predictions are no
+        replies.
 
     Degenerate:
-        No referenced sample: undefined.
+        No referenced sample: undefined. ``parsed`` is undefined where predicted boxes are no replies, and 0 where the
+        preset fits none of them.
 
     Differs from:
         Evaluation scripts that drop samples without a prediction from the denominator, and so score the
@@ -45,12 +51,14 @@ class Coverage(Additive):
           references: references.jsonl
         thresholds:
           coverage.predictions: {min: 100%}
+          coverage.parsed: {min: 95%}
         ```
     """
 
     name: ClassVar[str] = "coverage"
     scores: ClassVar[tuple[Score, ...]] = (
         Score("predictions", "share of references that have a prediction", share=True),
+        Score("parsed", "share of references whose reply could be read without a fault", share=True),
     )
 
     def statistics(self, data: Dataset) -> Statistics:
@@ -61,11 +69,33 @@ class Coverage(Additive):
         if data.predictions.replies is not None:
             answered &= np.array([reply is not None for reply in data.predictions.replies], dtype=bool)
         given = answered[sample].astype(float)
-        values = np.column_stack([given, np.ones(len(sample)), 1 - given])
-        return Statistics(("answered", "asked", "unanswered"), values, sample, len(data))
+        asked = np.ones(len(sample))
+        failures = data.predictions.failures
+        due = asked if failures is not None else np.zeros(len(sample))
+        answered[[*(failures or ())]] = False
+        parsed = answered[sample] * due
+        return Statistics(
+            ("answered", "asked", "unanswered", "parsed", "due", "unparsed"),
+            np.column_stack([given, asked, 1 - given, parsed, due, due - parsed]),
+            sample,
+            len(data),
+            undefined={"parsed": _unparsed(data.predictions)} if failures is None else {},
+        )
 
     def formula(self, sums: Float) -> Float:
-        return ratio(sums[:, :1], sums[:, 1:2])
+        answered, asked, _, parsed, due, _ = sums.T
+        return np.column_stack([ratio(answered, asked), ratio(parsed, due)])
 
     def faults(self, score: str) -> Mapping[str, str]:
-        return {"unanswered": "without a prediction"}
+        return {"unparsed": "not parsed"} if score == "parsed" else {"unanswered": "without a prediction"}
+
+
+def _unparsed(predictions: Side) -> str:
+    """Why nothing is parsed, and what to do."""
+    if "boxes" in predictions.parts:
+        return (
+            f"the boxes of {predictions.file} are no replies, so there is nothing to parse; gate coverage.predictions"
+        )
+    if "replies" in predictions.parts:
+        return f"nothing says how the replies of {predictions.file} write boxes; declare it, as boxes: qwen3-vl"
+    return f"{predictions.file} holds no replies; name the field that holds them under 'fields'"

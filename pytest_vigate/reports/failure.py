@@ -71,4 +71,5 @@ def _reasons(verdict: Mapping[str, Any]) -> Iterator[str]:
 def _sample(sample: Mapping[str, Any]) -> str:
     faults = ", ".join(f"{count} {word}" for word, count in sample["faults"].items()) or "no single fault"
     cost = f" (costs {sample['cost']:.2g})" if sample["cost"] else ""
-    return f"{sample['id']}: {faults}{cost}"
+    reply = f"; its reply: {sample['reply']}" if "reply" in sample else ""
+    return f"{sample['id']}: {faults}{cost}{reply}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -17,8 +18,10 @@ from pytest_vigate.verdicts import WORDS
 
 #: Version of the record's schema.
 SCHEMA = 1
-#: Texts of data, such as ids, longer than this are cut.
+#: Texts of data, such as ids and labels, longer than this are cut.
 LONGEST = 10_000
+#: Hexadecimal digits of its digest that a cut text ends with, so that two texts stay two.
+DIGITS = 16
 
 
 def make(
@@ -114,11 +117,18 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, str):
-        return value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
+        return _cut(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {_cut(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, Iterable):
         return [plain(item) for item in value]
     return value.item() if hasattr(value, "item") else value
+
+
+def _cut(text: str) -> str:
+    if len(text) <= LONGEST:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{text[: LONGEST - DIGITS - 1]}…{digest[:DIGITS]}"

@@ -1,11 +1,11 @@
-"""The summary at the end of a run: one aligned line a threshold, and a last line that counts everything."""
+"""The summary at the end of a run: one aligned line a threshold, matrices, and a last line that counts everything."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_vigate.reports import escape
+from pytest_vigate.reports import escape, matrix
 from pytest_vigate.verdicts import WORDS, format_bound, format_value
 
 #: Colour of a verdict's line.
@@ -31,6 +31,8 @@ def summary(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             said += [note for note in verdict["notes"] if note not in told or note.startswith("within noise")]
             told.update(said)
             yield from ((f"      {line}", "") for text in said for line in escape.lines(text))
+        for family in gate["families"]:
+            yield from ((f"  {line}".rstrip(), "") for line in matrix.lines(family))
     yield _counts(record["counts"], judged=len(verdicts)), _colour(record)
 
 
