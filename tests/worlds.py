@@ -47,7 +47,7 @@ def boxes(
         label=column(labels, 0, np.int64),
         score=column(scores, np.nan, np.float64),
         crowd=column(crowd, False, np.bool_),
-        area=areas(xyxy),
+        area=areas(xyxy[:, 2:] - xyxy[:, :2]),
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         vocabulary=VOCABULARY,
         phrases=phrases,
@@ -66,6 +66,7 @@ def dataset(
             "predictions.jsonl",
             np.array([True] * n if present is None else present),
             derive_boxes=lambda: predictions,
+            derive_failures=dict,  # the boxes are read out of replies, without a fault
         ),
         references=Side("references.jsonl", np.ones(n, dtype=bool), derive_boxes=lambda: references),
     )
@@ -82,7 +83,7 @@ def random_boxes(rng: np.random.Generator, n: int, *, most: int = 6, crowd: floa
         label=rng.integers(0, len(VOCABULARY), total),
         score=rng.random(total) if scores else np.full(total, np.nan),
         crowd=rng.random(total) < crowd,
-        area=areas(xyxy),
+        area=areas(xyxy[:, 2:] - xyxy[:, :2]),
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         vocabulary=VOCABULARY,
     )
@@ -97,7 +98,7 @@ def jitter(rng: np.random.Generator, truth: Boxes, *, by: float = 3.0) -> Boxes:
         label=truth.label,
         score=rng.random(len(truth.label)),
         crowd=np.zeros(len(truth.label), dtype=bool),
-        area=areas(xyxy),
+        area=areas(xyxy[:, 2:] - xyxy[:, :2]),
         offsets=truth.offsets,
         vocabulary=truth.vocabulary,
     )
@@ -161,9 +162,10 @@ NEAR = (110, 110, 310, 310)  # IoU with GOOD: 190² / (2·200² − 190²) = 0.8
 FAR = (600, 600, 700, 700)
 
 
-def write_world(folder: Path, *, right: int = 6, wrong: int = 2) -> None:
+def write_world(folder: Path, *, right: int = 6, wrong: int = 2, label: str = "a dent") -> None:
     """Predictions and references of a dent a picture: `right` ones found, `wrong` ones drawn elsewhere.
 
+    Predictions call it "dent", references as `label` says.
     F1 = precision = recall = right / (right + wrong). The last picture is at night, the others by day.
     """
     count = right + wrong
@@ -175,10 +177,33 @@ def write_world(folder: Path, *, right: int = 6, wrong: int = 2) -> None:
     write_jsonl(
         folder / "references.jsonl",
         [
-            vi_reference(name, ("a dent", [GOOD]), lighting="night" if i == count - 1 else "day")
+            vi_reference(name, (label, [GOOD]), lighting="night" if i == count - 1 else "day")
             for i, name in enumerate(names)
         ],
     )
+
+
+def write_coco(folder: Path, *, scores: Sequence[float | None]) -> None:
+    """COCO's truth.json and results.json: one coin a picture, found exactly by its first box, missed by its second.
+
+    Scores are those of the boxes in turn, two a picture.
+    """
+    pictures = range(1, 1 + len(scores) // 2)
+    truth = {
+        "images": [{"id": i, "file_name": f"{i}.jpg", "width": 100, "height": 100} for i in pictures],
+        "annotations": [
+            {"id": i, "image_id": i, "category_id": 1, "bbox": [10, 10, 20, 20], "area": 400, "iscrowd": 0}
+            for i in pictures
+        ],
+        "categories": [{"id": 1, "name": "coin"}],
+    }
+    results = [
+        {"image_id": i, "category_id": 1, "bbox": box, "score": scores[2 * (i - 1) + j]}
+        for i in pictures
+        for j, box in enumerate(([10, 10, 20, 20], [60, 60, 20, 20]))
+    ]
+    (folder / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
+    (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
 
 GATE = """\
