@@ -7,28 +7,35 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 import numpy as np
 
-from pytest_vigate.data.coordinates import Bool
+from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.dataset import Dataset, Side
 from pytest_vigate.data.files import digest
-from pytest_vigate.data.joining import join
+from pytest_vigate.data.joining import join, picture_names
+from pytest_vigate.data.presets import Preset
 from pytest_vigate.data.readers import Reader, load
 from pytest_vigate.data.tables import Source, Table
+from pytest_vigate.data.units import arrange
 from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.evaluation.estimate import Estimate, estimate
 from pytest_vigate.evaluation.plan import Check
-from pytest_vigate.evaluation.resampling import generator
+from pytest_vigate.evaluation.resampling import first, generator, multinomial_weights
 from pytest_vigate.evaluation.slicing import Cut, clusters, cut, split, unmatched
 from pytest_vigate.gates.model import Data, Gate
+from pytest_vigate.gates.rules import draws_needed
 from pytest_vigate.metrics.base import Metric, Statistics
 
 #: Data sets held at once: thresholds of one gate follow each other, so few are in use at a time.
 HELD = 4
+#: The conditions of a slice that is the whole data set.
+WHOLE = "[]"
+#: Weights up to this many are kept for the next family: 16 MB.
+KEPT_WEIGHTS = 8_000_000
 
 T = TypeVar("T")
 
@@ -55,6 +62,7 @@ class Slice:
         statistics: Rows of these samples.
         estimate: Of the threshold's score.
         values: All scores of the family on this slice, by name.
+        malformed: What is wrong with the reply, by id, of every sample of the data whose reply is malformed.
     """
 
     group: str | None
@@ -63,6 +71,7 @@ class Slice:
     statistics: Statistics
     estimate: Estimate
     values: Mapping[str, float]
+    malformed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +96,18 @@ class Session:
         self._version = version
         self._loaded: OrderedDict[object, Loaded | UnmeasurableError] = OrderedDict()
 
-    def load(self, data: Data, *, readers: Mapping[str, Reader]) -> Loaded:
+    def load(self, data: Data, *, readers: Mapping[str, Reader], presets: Mapping[str, Preset]) -> Loaded:
         """The joined data set, with everything that has been computed from it.
 
         Raises:
             UnmeasurableError: If it cannot be read or joined; the files are not read again for the next threshold.
         """
-        key = (data, frozenset((name, type(reader)) for name, reader in readers.items()))
+        kinds = frozenset((name, type(reader)) for name, reader in readers.items())
+        key = (data, kinds, frozenset(presets.values()))
         found = self._loaded.get(key)
         if found is None:
             try:
-                found = _load(data, readers, version=self._version)
+                found = _load(data, readers, presets, version=self._version)
             except UnmeasurableError as error:
                 found = error
             self._loaded[key] = found
@@ -131,21 +141,22 @@ class Loaded:
         notes = (*statistics.notes, *unmatched(threshold.where, self.dataset, statistics, picks=picks))
         if threshold.per is None:
             return (self._slice(check, gate, None, whole),), notes
-        groups = split(threshold.per, self.dataset, statistics, whole=whole, picks=picks)
+        groups = split(threshold.per, self.dataset, statistics, whole=whole, where=threshold.where, picks=picks)
         return tuple(self._slice(check, gate, group, part) for group, part in groups), notes
 
     def family(self, name: str, metric: Metric, gate: Gate) -> Family:
-        """All scores of a family on the whole data set.
+        """All scores of a family on the whole data set, but those that pick: without a condition they are no number.
 
         Raises:
             UnmeasurableError: If the data does not carry the metric.
         """
         statistics = self._statistics(metric)
+        estimates = self._estimates(metric, gate, np.ones(statistics.n, dtype=bool), statistics)
         return Family(
             name=name,
             signature=signature(metric, statistics.settled, version=self.version),
             parameters=parameters(metric, statistics.settled),
-            estimates=self._estimates(metric, gate, np.ones(statistics.n, dtype=bool), statistics),
+            estimates={name: found for name, found in estimates.items() if not found.score.picks},
             measures=self._once((metric, "measures"), lambda: metric.measures(statistics, self.dataset.ids)),
         )
 
@@ -155,8 +166,15 @@ class Loaded:
         statistics = marked if samples.all() and part.rows.all() else marked.take(part.rows).select(samples)
         conditions = [*check.threshold.where.items(), *([(check.threshold.per, group)] if group else [])]
         words = json.dumps([*conditions, *([("picks", check.score.name)] if picks else [])])
-        grouped = group is not None
-        estimates = self._estimates(check.metric, gate, samples, statistics, words=words, grouped=grouped)
+        estimates = self._estimates(
+            check.metric,
+            gate,
+            samples,
+            statistics,
+            words=words,
+            confidence=check.threshold.confidence,
+            grouped=group is not None,
+        )
         ids = self.dataset.ids
         key = whole.keys.get(check.threshold.per or "")
         return Slice(
@@ -166,7 +184,12 @@ class Loaded:
             statistics=statistics,
             estimate=estimates[check.score.name],
             values={name: found.value for name, found in estimates.items()},
+            malformed=self._once("malformed", self._malformed),
         )
+
+    def _malformed(self) -> Mapping[str, str]:
+        failures = self.dataset.predictions.failures or {}
+        return {self.dataset.ids[i]: str(failure) for i, failure in failures.items()}
 
     def _statistics(self, metric: Metric) -> Statistics:
         return self._once(metric, lambda: _statistics(self.dataset, metric))
@@ -178,36 +201,49 @@ class Loaded:
         samples: Bool,
         statistics: Statistics,
         *,
-        words: str = "[]",
+        words: str = WHOLE,
+        confidence: float | None = None,
         grouped: bool = False,
     ) -> Mapping[str, Estimate]:
         """Estimates of all scores of a family on one slice.
 
-        The generator is seeded by seed, gate, family and slice: thresholds on one slice share their draws, so that
-        a score has one interval wherever it is shown, and a new threshold moves nobody else's.
+        Only where a family is too dear for all draws does a confidence bound take as many as it needs for itself.
         """
         intervals = gate.intervals
+        draws = intervals.draws
+        if not intervals.stated and (most := metric.affordable(statistics)) is not None:
+            draws = min(draws, max(most, draws_needed(confidence) if confidence else 0))
 
         def compute() -> Mapping[str, Estimate]:
             groups = None
             if intervals.cluster is not None:
                 column = self.dataset.attributes[intervals.cluster]
                 groups = clusters([column[i] for i in np.flatnonzero(samples)])
-            draws = intervals.draws
-            if not intervals.stated and (most := metric.affordable(statistics)) is not None:
-                draws = min(draws, most)
-            return estimate(
-                metric,
-                statistics,
-                draws=draws,
-                level=intervals.level,
-                rng=generator(intervals.seed, gate.name, signature(metric, statistics.settled, version=""), words),
-                groups=groups,
-            )
+            elif self.dataset.pictures is not None:
+                _, groups = np.unique(self.dataset.pictures[samples], return_inverse=True)
+            weights = first(self._weights(gate, statistics.n, words=words, groups=groups), draws)
+            return estimate(metric, statistics, weights=weights, level=intervals.level, groups=groups)
 
         if grouped:
             return compute()  # as many groups as samples, perhaps: too much to keep
-        return self._once((metric, intervals, gate.name, words), compute)
+        return self._once((metric, intervals, gate.name, words, draws), compute)
+
+    def _weights(self, gate: Gate, n: int, *, words: str, groups: Int | None) -> Iterable[Float]:
+        """Draws of one slice.
+
+        The generator is seeded by seed, gate and slice: families and thresholds share the draws of a slice, so that a
+        score has one interval wherever it is shown, and a new threshold moves nobody else's.
+        """
+        intervals = gate.intervals
+
+        def draw() -> Iterator[Float]:
+            rng = generator(intervals.seed, gate.name, words)
+            return multinomial_weights(n, draws=intervals.draws if n else 0, rng=rng, groups=groups)
+
+        if words != WHOLE or n * intervals.draws > KEPT_WEIGHTS:
+            return draw()
+        kept = self._once(("weights", intervals, gate.name), lambda: [chunk.astype(np.uint16) for chunk in draw()])
+        return (chunk.astype(np.float64) for chunk in kept)
 
     def _once(self, key: object, compute: Callable[[], T]) -> T:
         """Compute on first use; a failure is remembered and raised again."""
@@ -222,14 +258,16 @@ class Loaded:
         return found  # type: ignore[return-value]  # the key names the type
 
 
-def _load(data: Data, readers: Mapping[str, Reader], *, version: str) -> Loaded:
-    predictions = load(data.predictions, readers)
-    references = None if data.references is None else load(data.references, readers)
+def _load(data: Data, readers: Mapping[str, Reader], presets: Mapping[str, Preset], *, version: str) -> Loaded:
+    predictions = load(data.predictions, readers, presets)
+    references = None if data.references is None else load(data.references, readers, presets)
     dataset = join(predictions, references, attributes=data.attributes, missing=data.missing, extra=data.extra)
     files = [_file(data.predictions, predictions)]
     if references is not None and data.references is not None:
         files.append(_file(data.references, references))
         _refuse_self(data, predictions, references, files)
+    if data.unit is not None:
+        dataset = arrange(dataset, data.unit, pictures=picture_names(predictions, references))
     return Loaded(dataset, tuple(files), version)
 
 
@@ -237,7 +275,7 @@ def _refuse_self(data: Data, predictions: Table, references: Table, files: Seque
     """References that judge themselves are always right. One file may hold both sides, in different fields."""
     if data.references is None or predictions.derive_boxes is None or references.derive_boxes is None:
         return
-    same = files[0].digest == files[1].digest and data.predictions.boxes == data.references.boxes
+    same = files[0].digest == files[1].digest and data.predictions.declared == data.references.declared
     if same and data.predictions.fields == data.references.fields:
         raise UnmeasurableError(
             f"{data.predictions.file}: predictions and references have the same content, so the references would judge "
@@ -261,9 +299,11 @@ def _check_parts(side: Side, metric: Metric) -> None:
         raise UnmeasurableError(f"{metric.name} compares with references; name them under data.references")
     if lacking:
         has = ", ".join(sorted(side.parts)) or "nothing that can be scored"
+        unread = lacking == {"boxes"} and "replies" in side.parts
+        dialect = "declare how the replies write them, as boxes: qwen3-vl, " if unread else ""
         raise UnmeasurableError(
             f"{side.file}: {metric.name} needs {', '.join(sorted(lacking))}, and these records carry {has}; "
-            "name the fields that hold them under 'fields', or gate another family"
+            f"{dialect}name the fields that hold them under 'fields', or gate another family"
         )
 
 

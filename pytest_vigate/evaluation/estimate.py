@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from pytest_vigate.data.coordinates import Float, Int
-from pytest_vigate.evaluation.resampling import multinomial_weights
+from pytest_vigate.evaluation.binomial import clopper_pearson
 from pytest_vigate.gates.rules import TAIL_DRAWS
 from pytest_vigate.metrics.base import Metric, Score, Statistics
 
@@ -60,7 +60,7 @@ class Estimate:
                 return None
             return quantile(self.draws, 1 - confidence), quantile(self.draws, confidence)
         if self.method == "clopper-pearson":
-            return clopper_pearson(self.value, self.units, 1 - confidence, score=self.score)
+            return clopper_pearson(self.value, self.units, 1 - confidence, low=self.score.low, high=self.score.high)
         return None
 
 
@@ -68,9 +68,8 @@ def estimate(
     metric: Metric,
     statistics: Statistics,
     *,
-    draws: int,
+    weights: Iterable[Float],
     level: float,
-    rng: np.random.Generator,
     groups: Int | None = None,
 ) -> Mapping[str, Estimate]:
     """Estimates of every score of a family, by score name.
@@ -81,18 +80,14 @@ def estimate(
     Args:
         metric: The configured family.
         statistics: Its statistics of the samples to judge, n of them.
-        draws: Bootstrap draws, B; 0 switches intervals off.
+        weights: Bootstrap draws in chunks, (b, n) each; none switches intervals off.
         level: Two-sided level of the interval, 0.95 for 95 %.
-        rng: Source of randomness.
-        groups: (n,) cluster of every sample, numbered from 0.
+        groups: (n,) cluster of every sample, numbered from 0, where clusters were drawn.
     """
     n = statistics.n
     values = metric.evaluate(statistics, np.ones((1, n)))[0]  # (s,)
     trials = metric.trials(statistics)  # (n, s)
-    chunks = [
-        metric.evaluate(statistics, weights)
-        for weights in multinomial_weights(n, draws=draws if n else 0, rng=rng, groups=groups)
-    ]
+    chunks = [metric.evaluate(statistics, chunk) for chunk in weights]
     drawn = np.concatenate(chunks) if chunks else np.empty((0, len(values)))  # (B, s)
     tail = (1 - level) / 2
     found: dict[str, Estimate] = {}
@@ -101,12 +96,12 @@ def estimate(
         bearing = trials[:, i] if groups is None else np.bincount(groups, trials[:, i]) > 0
         units = int(np.count_nonzero(bearing))
         defined = np.sort(drawn[~np.isnan(drawn[:, i]), i])
-        method = _method(value, defined, score, draws=draws, clustered=groups is not None)
+        method = _method(value, defined, score, draws=len(drawn), clustered=groups is not None)
         low = high = None
         if method == "bootstrap":
             low, high = quantile(defined, tail), quantile(defined, 1 - tail)
         elif method == "clopper-pearson":
-            low, high = clopper_pearson(value, units, tail, score=score)
+            low, high = clopper_pearson(value, units, tail, low=score.low, high=score.high)
         kept = defined if method == "bootstrap" else np.empty(0)
         evidence = int(np.count_nonzero(trials[:, i]))
         found[score.name] = Estimate(value, low, high, n, evidence, method, kept, units, score)
@@ -131,22 +126,3 @@ def quantile(values: Float, share: float) -> float:
     below = int(place)
     above = min(below + 1, len(values) - 1)
     return float(values[below] + (values[above] - values[below]) * (place - below))
-
-
-def clopper_pearson(value: float, trials: int, tail: float, *, score: Score) -> tuple[float, float]:
-    """Exact binomial bounds of a share, each missing the truth with probability `tail` at most.
-
-    A value between two counts (a mean of equal numbers) is read as that many successes through the continuous form
-    of the same beta quantiles.
-
-    Source:
-        Clopper and Pearson 1934; scipy.stats.binomtest(...).proportion_ci(method="exact") is the oracle of the tests.
-    """
-    from scipy.special import betaincinv  # heavy, and needed only where a bootstrap has nothing to show
-
-    width = score.high - score.low
-    successes = (value - score.low) / width * trials
-    failures = trials - successes
-    low = 0.0 if successes <= 0 else float(betaincinv(successes, failures + 1, tail))
-    high = 1.0 if failures <= 0 else float(betaincinv(successes + 1, failures, 1 - tail))
-    return score.low + low * width, score.low + high * width

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_vigate.data.presets import Preset
 from pytest_vigate.errors import GateFileError, Problem, did_you_mean
 from pytest_vigate.gates.model import Configuration, Gate, Position, Threshold
 from pytest_vigate.gates.rules import read
@@ -44,6 +45,7 @@ def read_plan(
     roots: tuple[Path, ...],
     metrics: Mapping[str, type[Metric]],
     formats: tuple[str, ...],
+    presets: Mapping[str, Preset],
 ) -> Plan:
     """Read a gate file and bind its names. Opens no data.
 
@@ -53,6 +55,7 @@ def read_plan(
         roots: Folders that all data paths have to lie in.
         metrics: Registered families by name.
         formats: Names of the registered readers.
+        presets: Registered box presets by name.
 
     Raises:
         GateFileError: With every problem of the file, in file order.
@@ -68,6 +71,7 @@ def read_plan(
             if metric is not None:
                 configured[configuration.name] = metric
         found += _unknown_formats(gate, formats)
+        found += _box_problems(gate, presets)
         declared = {configuration.name for configuration in gate.metrics}
         families = {**{name: default(cls) for name, cls in metrics.items() if name not in declared}, **configured}
         for threshold in gate.thresholds:
@@ -121,6 +125,29 @@ def _unknown_formats(gate: Gate, formats: tuple[str, ...]) -> Iterator[Problem]:
             at = gate.positions[f"data.{source.role}.format"]
             hint = did_you_mean(source.format, formats) or f"known: {', '.join(sorted(formats))}"
             yield _problem(at, f"unknown format {source.format!r}", hint)
+
+
+def _box_problems(gate: Gate, presets: Mapping[str, Preset]) -> Iterator[Problem]:
+    """Presets that are unknown, and what is said beside one that it cannot have."""
+    for source in (gate.data.predictions, gate.data.references):
+        declared = None if source is None else source.declared
+        if source is None or declared is None or declared.preset is None:
+            continue
+        place = f"data.{source.role}.boxes"
+        if declared.preset not in presets:
+            at = gate.positions.get(f"{place}.preset", gate.positions[place])
+            hint = did_you_mean(declared.preset, tuple(presets)) or f"known: {', '.join(sorted(presets))}"
+            yield _problem(at, f"unknown box preset {declared.preset!r}", hint)
+            continue
+        convention = declared.convention(presets[declared.preset])
+        for word in ("one_based", "resize"):
+            if getattr(declared, word) and convention.space != "pixels":
+                at = gate.positions[f"{place}.{word}"]
+                message = f"{word} is about pixels, and those of {declared.preset} are parts of {convention.space:g}"
+                yield _problem(at, message, "remove it")
+        if declared.one_based and convention.order == "cxcywh":
+            at = gate.positions[f"{place}.one_based"]
+            yield _problem(at, f"one_based is about corners, and {declared.preset} has none", "remove it")
 
 
 def _bind(threshold: Threshold, gate: Gate, families: Mapping[str, Metric]) -> tuple[Check | None, list[Problem]]:
@@ -181,7 +208,8 @@ def _split_problems(threshold: Threshold, gate: Gate, metric: Metric, score: Sco
         named["per"] = threshold.per
     if score.picks and score.picks not in named.values():
         hint = f"add where: {{{score.picks}: …}}"
-        yield _problem(threshold.positions[""], f"{threshold.score} needs a {score.picks} to be the share of", hint)
+        message = f"{threshold.score} counts what a condition on {score.picks!r} names, and there is none"
+        yield _problem(threshold.positions[""], message, hint)
     for place, key in named.items():
         at = threshold.positions[place]
         if key not in known:
@@ -192,6 +220,10 @@ def _split_problems(threshold: Threshold, gate: Gate, metric: Metric, score: Sco
             yield _problem(
                 at, f"{key!r} is in data.attributes and a key of {metric.name}, so it has two meanings", hint
             )
+        elif key in score.refuses:
+            others = [name for name in keys if name not in score.refuses]
+            message = f"a cut by {key!r} leaves nothing of what {threshold.score} counts, so it could never fail"
+            yield _problem(at, message, f"name {' or '.join(others) or 'an attribute'} instead")
 
 
 def _range(score: Score) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -19,6 +19,15 @@ def generator(seed: int, *words: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
+def first(chunks: Iterable[Float], draws: int) -> Iterator[Float]:
+    """The first draws of several, (b, n) each."""
+    for chunk in chunks:
+        if draws <= 0:
+            return
+        yield chunk[:draws]
+        draws -= len(chunk)
+
+
 def multinomial_weights(n: int, *, draws: int, rng: np.random.Generator, groups: Int | None = None) -> Iterator[Float]:
     """Bootstrap weights in chunks of draws, each (b, n) with the b of all chunks adding up to `draws`.
 
@@ -32,7 +41,7 @@ def multinomial_weights(n: int, *, draws: int, rng: np.random.Generator, groups:
     step = max(1, CHUNK // max(n, units))
     for start in range(0, draws, step):
         b = min(step, draws - start)
-        drawn = rng.integers(0, units, size=(b, units))
-        drawn += np.arange(b)[:, None] * units
-        counts = np.bincount(drawn.ravel(), minlength=b * units).reshape(b, units).astype(np.float64)  # (b, units)
+        counts = np.empty((b, units))
+        for row, drawn in zip(counts, rng.integers(0, units, size=(b, units)), strict=True):
+            row[:] = np.bincount(drawn, minlength=units)
         yield counts if groups is None else counts[:, groups]

@@ -57,8 +57,9 @@ def cut(where: Mapping[str, tuple[str, ...]], dataset: Dataset, statistics: Stat
         owners[statistics.sample[rows]] = True
         samples &= owners
     if not samples.any():
-        conditions = " and ".join(f"{key}={'|'.join(values)}" for key, values in where.items())
-        raise UnmeasurableError(f"no sample has {conditions} together; zero samples prove nothing")
+        conditions = " and ".join(f"{key}={'|'.join(values)}" for key, values in where.items() if key != picks)
+        lacking = f"{conditions} together" if conditions else "anything that the score could count"
+        raise UnmeasurableError(f"no sample has {lacking}; zero samples prove nothing")
     return Cut(samples, rows, picked)
 
 
@@ -91,12 +92,27 @@ def _no_sample(key: str, values: tuple[str, ...], present: list[str]) -> str:
 
 
 def split(
-    key: str, dataset: Dataset, statistics: Statistics, *, whole: Cut, picks: str = ""
+    key: str,
+    dataset: Dataset,
+    statistics: Statistics,
+    *,
+    whole: Cut,
+    where: Mapping[str, tuple[str, ...]],
+    picks: str = "",
 ) -> Iterator[tuple[str, Cut]]:
     """(group, what it looks at) for every value of the key, by name.
 
     A record without the field is in group ``(none)``. One group's masks exist at a time: an attribute may have as
-    many values as there are samples.
+    many values as there are samples. The key that picks has a group for every value that a condition names, also for
+    one that no row holds, or else for every value that the rows hold.
+
+    Args:
+        key: Attribute or family key.
+        dataset: The data.
+        statistics: Of the family.
+        whole: What the conditions leave.
+        where: The conditions.
+        picks: The key that says which rows count and cuts none (`Score.picks`).
 
     Raises:
         UnmeasurableError: If there is no group.
@@ -109,8 +125,10 @@ def split(
             yield str(names[i]), Cut(kept, whole.rows & kept[statistics.sample], whole.picked)
         return
     found = statistics.keys[key]
-    there = np.unique(found.code[whole.rows])
-    if not len(there):
+    there = np.unique(found.code[whole.rows]).tolist()
+    if key == picks and key in where:
+        there = [i for i, name in enumerate(found.names) if name in where[key]]
+    if not there:
         raise UnmeasurableError(f"no sample has a {key} to split by; zero samples prove nothing")
     for i in sorted(there, key=lambda i: found.names[i]):
         holds = found.code == i

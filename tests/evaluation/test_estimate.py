@@ -1,25 +1,33 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import betaincinv
 from scipy.stats import binomtest
 
+from pytest_vigate.data.coordinates import Float, Int
 from pytest_vigate.data.dataset import Dataset
-from pytest_vigate.evaluation.estimate import Estimate, clopper_pearson, estimate, quantile
-from pytest_vigate.metrics.base import Score
+from pytest_vigate.evaluation.binomial import beta_quantile, clopper_pearson
+from pytest_vigate.evaluation.estimate import Estimate, estimate, quantile
+from pytest_vigate.evaluation.resampling import multinomial_weights
 from pytest_vigate.metrics.bbox import BoxMatching
 from pytest_vigate.metrics.coverage import Coverage
 from worlds import boxes, dataset, jitter, random_boxes
 
-SHARE = Score("share", "a share")
+
+def weights(n: int, draws: int, *, seed: int = 0, groups: Int | None = None) -> Iterable[Float]:
+    return multinomial_weights(n, draws=draws, rng=np.random.default_rng(seed), groups=groups)
 
 
 def estimates(data: Dataset, *, draws: int = 200, seed: int = 0, level: float = 0.95) -> dict[str, Estimate]:
     metric = BoxMatching()
-    rng = np.random.default_rng(seed)
-    return dict(estimate(metric, metric.statistics(data), draws=draws, level=level, rng=rng))
+    statistics = metric.statistics(data)
+    return dict(estimate(metric, statistics, weights=weights(len(data), draws, seed=seed), level=level))
 
 
 def fair_data(n: int) -> Dataset:
@@ -32,8 +40,25 @@ def fair_data(n: int) -> Dataset:
 @pytest.mark.parametrize("level", [0.9, 0.95])
 def test_clopper_pearson_equals_scipy(right: int, of: int, level: float) -> None:
     expected = binomtest(right, of).proportion_ci(level, method="exact")
-    low, high = clopper_pearson(right / of, of, (1 - level) / 2, score=SHARE)
+    low, high = clopper_pearson(right / of, of, (1 - level) / 2)
     assert [low, high] == pytest.approx([expected.low, expected.high], abs=1e-12)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    trials=st.integers(1, 10**6),
+    share=st.floats(1e-9, 1),
+    tail=st.sampled_from([1e-6, 0.001, 0.025, 0.05, 0.5, 0.95]),
+)
+def test_beta_quantile_equals_scipy(trials: int, share: float, tail: float) -> None:
+    successes = share * trials
+    found = beta_quantile(successes, trials - successes + 1, tail)
+    assert found == pytest.approx(float(betaincinv(successes, trials - successes + 1, tail)), rel=1e-8, abs=1e-11)
+
+
+def test_bounds_of_a_scale_are_those_of_its_share() -> None:
+    low, high = clopper_pearson(0.3, 10, 0.025)
+    assert clopper_pearson(-0.4, 10, 0.025, low=-1, high=1) == pytest.approx((2 * low - 1, 2 * high - 1))
 
 
 @pytest.mark.parametrize("share", [0, 0.025, 0.05, 0.5, 0.975, 1])
@@ -54,7 +79,7 @@ def test_shares_use_the_exact_interval_even_where_they_vary() -> None:
     metric = Coverage()
     side = boxes([[]] * 10)
     statistics = metric.statistics(dataset(side, side, present=[True] * 7 + [False] * 3))
-    found = estimate(metric, statistics, draws=100, level=0.95, rng=np.random.default_rng(0))["predictions"]
+    found = estimate(metric, statistics, weights=weights(10, 100), level=0.95)["predictions"]
     expected = binomtest(7, 10).proportion_ci(0.95, method="exact")
     assert [found.low, found.high] == pytest.approx([expected.low, expected.high])
 
@@ -81,7 +106,9 @@ def test_bootstrap_interval_covers_the_truth_about_as_often_as_it_says() -> None
     for _ in range(200):
         right = rng.random(80) < 0.7
         data = dataset(boxes([[box if ok else far] for ok in right]), boxes([[box]] * 80))
-        found = estimate(metric, metric.statistics(data), draws=200, level=0.9, rng=rng)["recall"]
+        found = estimate(
+            metric, metric.statistics(data), weights=multinomial_weights(80, draws=200, rng=rng), level=0.9
+        )["recall"]
         assert found.low is not None
         assert found.high is not None
         covered += found.low <= 0.7 <= found.high
@@ -127,8 +154,8 @@ def test_clusters_widen_the_interval_of_alike_samples() -> None:
     metric = BoxMatching()
     statistics = metric.statistics(dataset(boxes([[box if ok else far] for ok in right]), boxes([[box]] * 120)))
     groups = np.repeat(np.arange(12), 10)
-    alone = estimate(metric, statistics, draws=300, level=0.95, rng=np.random.default_rng(0))["f1"]
-    drawn_together = estimate(metric, statistics, draws=300, level=0.95, rng=np.random.default_rng(0), groups=groups)[
+    alone = estimate(metric, statistics, weights=weights(120, 300), level=0.95)["f1"]
+    drawn_together = estimate(metric, statistics, weights=weights(120, 300, groups=groups), level=0.95, groups=groups)[
         "f1"
     ]
     assert alone.low is not None
