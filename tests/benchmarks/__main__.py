@@ -1,4 +1,4 @@
-"""Run all benchmarks, or those named: ``python -m benchmarks [coco|gates|startup|bootstrap] …``."""
+"""Run all benchmarks, or those named: ``python -m benchmarks [startup|bootstrap|gates|coco|large] …``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ BENCHMARKS: Mapping[str, Callable[[Path], None]] = {
     "bootstrap": bootstrap.run,
     "gates": gates.run,
     "coco": coco.run,
+    "large": coco.run_large,
 }
 
 

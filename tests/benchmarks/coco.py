@@ -1,4 +1,4 @@
-"""5 000 pictures, 182 404 detections: a whole gated run against a process that only runs pycocotools."""
+"""COCO-sized data, every score of boxes gated, against processes that compute average precision and nothing else."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.processes import alternate, compare
+from benchmarks.processes import Cost, alternate, compare
+from pytest_vigate.metrics import builtin
 
 GENERATOR = Path(__file__).parents[3] / "shared" / "tools" / "make_coco.py"
+#: 182 404 detections.
 IMAGES = 5000
-PEER = """\
+FAMILIES = ("bbox", "coco", "confusion")
+PYCOCOTOOLS = """\
 import sys
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -20,23 +23,83 @@ evaluation.evaluate()
 evaluation.accumulate()
 evaluation.summarize()
 """
+HOTCOCO = """\
+import sys
+from hotcoco import COCO, COCOeval
+truth = COCO(sys.argv[1])
+evaluation = COCOeval(truth, truth.load_res(sys.argv[2]), "bbox")
+evaluation.evaluate()
+evaluation.accumulate()
+evaluation.summarize()
+"""
 
 
 def run(folder: Path) -> None:
-    """Print the ratio, and our peak memory."""
+    """Print the ratios, and our peak memory."""
     if not GENERATOR.exists():
         print(f"skipped: the generator is not at {GENERATOR}")
         return
-    subprocess.run([sys.executable, GENERATOR, str(IMAGES), str(folder)], check=True)
-    truth, results = f"gt{IMAGES}.json", f"dt{IMAGES}.json"
-    scores = ("f1", "iou", "precision", "recall")
-    (folder / "speed.gate.yaml").write_text(
+    (folder / "pycocotools_.py").write_text(PYCOCOTOOLS, encoding="utf-8")
+    (folder / "hotcoco_.py").write_text(HOTCOCO, encoding="utf-8")
+    make(folder, IMAGES)
+    files = [f"gt{IMAGES}.json", f"dt{IMAGES}.json"]
+    ours, theirs, rust = alternate(
+        [
+            gate(folder, IMAGES),
+            [sys.executable, "pycocotools_.py", *files],
+            [sys.executable, "hotcoco_.py", *files],
+        ],
+        runs=3,
+        folder=folder,
+    )
+    print(compare(ours, theirs, "pycocotools"))
+    ratio = ours.seconds / rust.seconds
+    print(f"hotcoco {rust.seconds:.2f} s and {rust.megabytes:.0f} MB: we take {ratio:.1f} times as long")
+
+    only = gate(folder, IMAGES, families=("coco",))
+    without = gate(folder, IMAGES, families=("coco",), intervals="{draws: 0}")
+    nothing = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--co", "hotcoco_.py"]
+    whole, point, start = alternate([only, without, nothing], runs=3, folder=folder)
+    scoring, intervals = point.seconds - start.seconds, whole.seconds - point.seconds
+    print(f"coco alone: reading and scoring {scoring:.2f} s, the intervals of its 12 scores {intervals:.2f} s more")
+
+
+def run_large(folder: Path) -> None:
+    """Print how time and memory grow when there is ten times as much."""
+    if not GENERATOR.exists():
+        print(f"skipped: the generator is not at {GENERATOR}")
+        return
+    costs: list[Cost] = []
+    for images in (IMAGES, 10 * IMAGES):
+        make(folder, images)
+        costs += alternate([gate(folder, images)], runs=2, folder=folder)
+    small, large = costs
+    print(
+        f"{IMAGES} pictures {small.seconds:.2f} s and {small.megabytes:.0f} MB, {10 * IMAGES} pictures "
+        f"{large.seconds:.2f} s and {large.megabytes:.0f} MB: {large.seconds / small.seconds:.1f} times the time"
+    )
+
+
+def make(folder: Path, images: int) -> None:
+    """Write ground truth and results."""
+    subprocess.run([sys.executable, GENERATOR, str(images), str(folder)], check=True)
+
+
+def gate(folder: Path, images: int, *, families: tuple[str, ...] = FAMILIES, intervals: str = "{}") -> list[str]:
+    """Write a gate on every score of the families; the command that judges it."""
+    lines = []
+    for cls in builtin():
+        for score in cls.scores if cls.name in families else ():
+            bound = "max: 99.9%" if score.direction == "lower" else "min: 0.01%"
+            cell = ", where: {actual: c1, predicted: c1}" if score.picks else ""
+            lines.append(f"  {cls.name}.{score.name}: {{{bound}{cell}}}\n")
+    name = f"{'_'.join(families)}{images}{'' if intervals == '{}' else '_points'}.gate.yaml"
+    (folder / name).write_text(
         "vigate: 1\n"
-        f"data: {{predictions: {{path: {results}, format: coco}}, references: {{path: {truth}, format: coco}}}}\n"
-        "thresholds:\n" + "".join(f"  bbox.{score}: {{min: 1%}}\n" for score in scores),
+        f"data: {{predictions: {{path: dt{images}.json, format: coco}}, "
+        f"references: {{path: gt{images}.json, format: coco}}}}\n"
+        f"intervals: {intervals}\n"
+        "thresholds:\n" + "".join(lines),
         encoding="utf-8",
     )
-    (folder / "peer.py").write_text(PEER, encoding="utf-8")
-    ours = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junit-xml=gates.xml", "speed.gate.yaml"]
-    ours_cost, theirs = alternate([ours, [sys.executable, "peer.py", truth, results]], runs=3, folder=folder)
-    print(compare(ours_cost, theirs, "pycocotools"))
+    return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junit-xml=gates.xml", name]
