@@ -15,14 +15,13 @@ from pathlib import Path
 import pytest
 
 from pytest_vigate import __version__
-from pytest_vigate.data.readers import Reader
 from pytest_vigate.errors import GateFileError, PluginError, UnmeasurableError, did_you_mean
 from pytest_vigate.evaluation.cache import Session
 from pytest_vigate.evaluation.plan import Plan, read_plan
 from pytest_vigate.gates.schema import FamilyDescription, ScoreDescription, with_families
 from pytest_vigate.metrics import documentation
 from pytest_vigate.metrics.base import Metric
-from pytest_vigate.nodes import registries, roots, shown
+from pytest_vigate.nodes import Registries, registries, roots, shown
 from pytest_vigate.plugin import SUFFIXES
 from pytest_vigate.reports import escape
 
@@ -91,9 +90,16 @@ def _lint(config: pytest.Config, options: argparse.Namespace) -> int:
         name = shown(path, config.invocation_params.dir)
         try:
             # As a run would: a conftest reaches the gates beside and below it.
-            families, readers = registries(pytest_session.gethookproxy(path.parent), config)
-            plan = read_plan(path, file=name, roots=roots(config), metrics=families, formats=tuple(readers))
-            data = f", {_data_summary(plan, session, readers)}" if options.data else ""
+            known = registries(pytest_session.gethookproxy(path.parent), config)
+            plan = read_plan(
+                path,
+                file=name,
+                roots=roots(config),
+                metrics=known.metrics,
+                formats=tuple(known.readers),
+                presets=known.presets,
+            )
+            data = f", {_data_summary(plan, session, known)}" if options.data else ""
             print(f"{name}: {len(plan.checks)} thresholds{data}")
         except (GateFileError, PluginError) as error:
             _complain(str(error))
@@ -116,26 +122,26 @@ def _gate_files(paths: Sequence[str]) -> Iterator[Path]:
                 yield absolute
 
 
-def _data_summary(plan: Plan, session: Session, readers: dict[str, Reader]) -> str:
+def _data_summary(plan: Plan, session: Session, known: Registries) -> str:
     """Read and join, down to the boxes that the gate's families need.
 
     Raises:
         UnmeasurableError: If anything is wrong with the data.
     """
-    loaded = session.load(plan.gate.data, readers=readers)
+    loaded = session.load(plan.gate.data, readers=known.readers, presets=known.presets)
     dataset = loaded.dataset
     boxes = ""
     if any("boxes" in metric.needs for metric in plan.families.values()):
         predicted, referenced = dataset.predictions.boxes, dataset.references.boxes
         boxes = f", {len(predicted.label)} predicted and {len(referenced.label)} referenced boxes"
-        if predicted.unread is not None and len(predicted.unread):
-            boxes += f", {len(predicted.unread)} replies that could not be read"
+        if failures := dataset.predictions.failures:
+            boxes += f", malformed replies: {len(failures)}"
     answered = int((dataset.predictions.present & dataset.references.present).sum())
     return f"{len(dataset)} samples, {answered} with a prediction{boxes}"
 
 
 def _schema(config: pytest.Config, options: argparse.Namespace) -> int:
-    families, _ = registries(config.hook, config)
+    families = registries(config.hook, config).metrics
     print(json.dumps(with_families(_describe(cls) for cls in families.values()), indent=2))
     return 0
 
@@ -155,7 +161,7 @@ def _describe(cls: type[Metric]) -> FamilyDescription:
 
 
 def _metrics(config: pytest.Config, options: argparse.Namespace) -> int:
-    families, _ = registries(config.hook, config)
+    families = registries(config.hook, config).metrics
     if options.name is None:
         for name, cls in sorted(families.items()):
             print(f"{name}: {(cls.__doc__ or '').strip().partition(chr(10))[0]}")

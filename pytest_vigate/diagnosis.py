@@ -28,7 +28,13 @@ def diagnose(check: Check, decided: Slice, verdict: Verdict) -> None:
     metric = check.metric
     measures = metric.measures(decided.statistics, decided.ids)
     verdict["diagnosis"] = [*_patterns(metric, decided.values), *metric.explain(measures)]
-    verdict["worst"] = worst_samples(metric, check.score.name, decided)
+    verdict["worst"] = worst_samples(metric, check.score.name, decided, lower=_asks_for_less(check, decided))
+
+
+def _asks_for_less(check: Check, decided: Slice) -> bool:
+    """Whether the bound that is missed, or may be, is a max."""
+    low, high = check.threshold.min, check.threshold.max
+    return high is not None and (low is None or decided.values[check.score.name] > high)
 
 
 def is_high(metric: Metric, name: str, value: float) -> bool:
@@ -52,13 +58,19 @@ def _patterns(metric: Metric, values: Mapping[str, float]) -> Iterator[str]:
             yield f"{', '.join(shown)}: {pattern.advice}"
 
 
-def worst_samples(metric: Metric, score: str, decided: Slice) -> list[dict[str, Any]]:
+def worst_samples(metric: Metric, score: str, decided: Slice, *, lower: bool = False) -> list[dict[str, Any]]:
     """The samples that cost the score most, dearest first.
 
     A sample's cost is what the score would gain without it.
+
+    Args:
+        metric: The family.
+        score: Name of the score.
+        decided: The samples.
+        lower: Whether less is better where the score itself has no direction.
     """
     column = [item.name for item in metric.scores].index(score)
-    direction = -1.0 if metric.scores[column].direction == "lower" else 1.0
+    direction = -1.0 if (metric.scores[column].direction or ("lower" if lower else "higher")) == "lower" else 1.0
     without = metric.leave_one_out(decided.statistics)[:, column]  # (n,)
     costs = np.where(np.isnan(without), -math.inf, direction * (without - decided.values[score]))
     statistics = decided.statistics
@@ -72,5 +84,7 @@ def worst_samples(metric: Metric, score: str, decided: Slice) -> list[dict[str, 
     for i in order:
         named = {word: int(count) for word, count in zip(words.values(), faults[i], strict=True) if count}
         if costs[i] > NOTHING or (abs(costs[i]) <= NOTHING and named):
-            found.append({"id": decided.ids[i], "cost": float(costs[i]), "faults": named})
+            identifier = decided.ids[i]
+            reply = {"reply": decided.malformed[identifier]} if identifier in decided.malformed else {}
+            found.append({"id": identifier, "cost": float(costs[i]), "faults": named, **reply})
     return found

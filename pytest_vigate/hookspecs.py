@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_vigate.data.presets import Preset
     from pytest_vigate.data.readers import Reader
     from pytest_vigate.metrics.base import Metric
 
@@ -83,4 +84,31 @@ def pytest_vigate_readers(config: pytest.Config) -> Sequence[Reader]:  # type: i
             return [Boxlog()]
 
     Two readers of one name are an error that names both classes.
+    """
+
+
+@pytest.hookspec
+def pytest_vigate_box_presets(config: pytest.Config) -> Sequence[Preset]:  # type: ignore[empty-body]
+    """Return further ways in which models write boxes, as instances of Preset.
+
+    A complete example, as a ``conftest.py``: a model that writes ``dent@10,20,30,40`` in thousandths. ::
+
+        import re
+
+        from pytest_vigate.data.coordinates import Convention
+        from pytest_vigate.data.presets import NO_BOX, Box, Preset, Reading
+
+        BOX = re.compile(r"([a-z]{1,40})@([0-9]{1,4}),([0-9]{1,4}),([0-9]{1,4}),([0-9]{1,4})")
+
+
+        def read_at_signs(reply):
+            boxes = [Box(label, tuple(map(float, numbers))) for label, *numbers in BOX.findall(reply)]
+            return Reading(tuple(boxes), None if boxes or reply == "nothing" else NO_BOX)
+
+
+        def pytest_vigate_box_presets(config):
+            return [Preset("at-signs", Convention("xyxy", 1000.0), read_at_signs)]
+
+    A gate then says ``boxes: at-signs``. Replies are hostile text: the rule raises nothing, and takes time linear in
+    them. Two presets of one name are an error that names both rules.
     """

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
 from pytest_vigate import __version__
+from pytest_vigate.data.coordinates import Convention
+from pytest_vigate.data.presets import Preset
 from pytest_vigate.data.readers import Reader
 from pytest_vigate.diagnosis import diagnose
 from pytest_vigate.errors import GateFileError, PluginError, UnmeasurableError
@@ -31,7 +34,10 @@ MARKERS = pytest.StashKey[set[str]]()
 #: Today in UTC; a process that passes midnight decides all its waivers on one date.
 TODAY = pytest.StashKey[dt.date]()
 
-Named = TypeVar("Named", bound=type[Metric] | Reader)
+#: Names of box presets: those of models have dots.
+PRESET_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+
+Named = TypeVar("Named", bound=type[Metric] | Reader | Preset)
 
 
 class NotPassedError(Exception):
@@ -47,7 +53,7 @@ class GateFile(pytest.File):
 
     vigate_gate = True
     plan: Plan
-    readers: Mapping[str, Reader]
+    known: Registries
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -61,13 +67,14 @@ class GateFile(pytest.File):
             CollectError: With all problems of the file; pytest then exits with 2.
         """
         try:
-            metrics, self.readers = registries(self.ihook, self.config)
+            self.known = registries(self.ihook, self.config)
             self.plan = read_plan(
                 self.path,
                 file=shown(self.path, self.config.rootpath),
                 roots=roots(self.config),
-                metrics=metrics,
-                formats=tuple(self.readers),
+                metrics=self.known.metrics,
+                formats=tuple(self.known.readers),
+                presets=self.known.presets,
             )
         except (GateFileError, PluginError) as error:
             raise self.CollectError(str(error)) from error
@@ -85,11 +92,13 @@ class GateFile(pytest.File):
                 "description": gate.description,
                 "digest": gate.digest,
                 "model": gate.model,
+                "unit": gate.data.unit,
                 "seed": gate.intervals.seed,
                 "intervals": {
                     "draws": gate.intervals.draws,
                     "level": gate.intervals.level,
                     "cluster": gate.intervals.cluster,
+                    "drawn": gate.drawn,
                 },
             }
         )
@@ -138,7 +147,8 @@ class ThresholdItem(pytest.Item):
         files: Sequence[DataFile] = ()
         families: list[dict[str, Any]] = []
         try:
-            loaded = session.load(gate.data, readers=self.parent.readers)
+            known = self.parent.known
+            loaded = session.load(gate.data, readers=known.readers, presets=known.presets)
             files = loaded.files
             family = loaded.family(self.check.threshold.family, self.check.metric, gate)
             families = [self.parent.describe(family)]
@@ -208,8 +218,16 @@ def roots(config: pytest.Config) -> tuple[Path, ...]:
     return tuple(Path(path).resolve() for path in (config.rootpath, *config.getini("vigate_data_roots")))
 
 
-def registries(hook: Any, config: pytest.Config) -> tuple[dict[str, type[Metric]], dict[str, Reader]]:
-    """Metric families and readers by name, as a hook caller's plugins and conftests bring them in.
+class Registries(NamedTuple):
+    """What plugins and conftests bring in, by name."""
+
+    metrics: dict[str, type[Metric]]
+    readers: dict[str, Reader]
+    presets: dict[str, Preset]
+
+
+def registries(hook: Any, config: pytest.Config) -> Registries:
+    """Metric families, readers and box presets by name, as a hook caller's plugins and conftests bring them in.
 
     Raises:
         PluginError: If one of them cannot be used, or two share a name.
@@ -230,17 +248,32 @@ def registries(hook: Any, config: pytest.Config) -> tuple[dict[str, type[Metric]
             raise PluginError(
                 f"{_where(reader)}: pytest_vigate_readers takes instances of Reader, found {reader!r:.80}"
             )
-    return metrics, readers
+    presets = _by_name(hook.pytest_vigate_box_presets(config=config), dots=True)
+    for preset in presets.values():
+        fits = isinstance(preset, Preset)
+        if not (fits and isinstance(preset.convention, Convention) and callable(preset.read)):
+            raise PluginError(
+                f"{_where(preset)}: pytest_vigate_box_presets takes instances of Preset, of a name, a Convention and a "
+                f"rule, found {preset!r:.80}"
+            )
+        try:
+            hash(preset)
+        except TypeError as error:
+            raise PluginError(
+                f"{_where(preset.read)}: the rule of {preset.name!r} has to be hashable; {error}"
+            ) from None
+    return Registries(metrics, readers, presets)
 
 
-def _by_name(results: Sequence[Sequence[Named]]) -> dict[str, Named]:
-    """What a hook's implementations returned, by name."""
+def _by_name(results: Sequence[Sequence[Named]], *, dots: bool = False) -> dict[str, Named]:
+    """What a hook's implementations returned, by name; names of models have dots in them."""
+    pattern, signs = (PRESET_NAME, "'_', '-' and '.'") if dots else (FAMILY_NAME, "'_' and '-'")
     found: dict[str, Named] = {}
     for item in (item for result in reversed(results) for item in result):
         name = getattr(item, "name", None)
-        if not isinstance(name, str) or not FAMILY_NAME.fullmatch(name) or name in PYTEST_MARKS:
+        if not isinstance(name, str) or not pattern.fullmatch(name) or name in PYTEST_MARKS:
             raise PluginError(
-                f"{_where(item)}: its name is {name!r}, expected letters, digits, '_' and '-', and no mark of pytest's"
+                f"{_where(item)}: its name is {name!r}, expected letters, digits, {signs}, and no mark of pytest's"
             )
         if name in found and found[name] is not item:
             raise PluginError(f"two plugins register {name!r}: {_where(found[name])} and {_where(item)}; rename one")
@@ -249,7 +282,8 @@ def _by_name(results: Sequence[Sequence[Named]]) -> dict[str, Named]:
 
 
 def _where(item: object) -> str:
-    cls = item if isinstance(item, type) else type(item)
+    named = item.read if isinstance(item, Preset) else item  # a preset is told by its rule
+    cls = named if hasattr(named, "__qualname__") else type(named)
     return f"{cls.__module__}.{cls.__qualname__}"
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_vigate.data.presets import Preset
     from pytest_vigate.data.readers import Reader
     from pytest_vigate.metrics.base import Metric
     from pytest_vigate.nodes import GateFile
@@ -104,6 +105,13 @@ def pytest_vigate_readers() -> Sequence[Reader]:
     from pytest_vigate.data import readers
 
     return readers.builtin()
+
+
+def pytest_vigate_box_presets() -> Sequence[Preset]:
+    """Bring in the built-in box presets, by the same hook as anybody's."""
+    from pytest_vigate.data import presets
+
+    return presets.builtin()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # outermost: after an xfail mark has had its say

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -71,6 +72,27 @@ def test_lint_with_data_tells_what_was_joined(folder: Path) -> None:
     )
 
 
+def test_lint_with_data_counts_malformed_replies(folder: Path) -> None:
+    path = folder / "predictions.jsonl"
+    path.write_text(path.read_text(encoding="utf-8").replace(']}]}}"', '"', 2), encoding="utf-8")
+    write_gate(folder, "  bbox.f1: {min: 70%}\n")
+    assert vigate(folder, "lint", "--data", ".").stdout == (
+        "car.gate.yaml: 1 thresholds, 8 samples, 8 with a prediction, 6 predicted and 8 referenced boxes, "
+        "malformed replies: 2\n"
+    )
+
+
+def test_lint_knows_the_box_presets_of_a_conftest(folder: Path) -> None:
+    write_gate(folder, "  bbox.f1: {min: 70%}\n").write_text(
+        "vigate: 1\ndata: {predictions: {path: predictions.jsonl, boxes: at-signs}, references: references.jsonl}\n"
+        "thresholds: {bbox.f1: {min: 70%}}\n",
+        encoding="utf-8",
+    )
+    assert vigate(folder, "lint", ".").returncode == 2
+    (folder / "conftest.py").write_text(hook_example("pytest_vigate_box_presets"), encoding="utf-8")
+    assert vigate(folder, "lint", ".").returncode == 0
+
+
 def test_lint_of_nothing_is_not_well(folder: Path) -> None:
     assert vigate(folder, "lint", "none.gate.yaml").returncode == 4
     result = vigate(folder, "lint", ".")
@@ -93,6 +115,30 @@ def test_schema_is_valid_and_explains_every_family(folder: Path) -> None:
     assert parameters["assign"]["enum"] == ["hungarian", "thresholded"]
 
 
+def test_schema_offers_the_box_presets_and_takes_any(folder: Path) -> None:
+    schema = json.loads(vigate(folder, "schema").stdout)
+    whole = schema["properties"]["data"]["properties"]["predictions"]["anyOf"][1]
+    name, mapping = whole["properties"]["boxes"]["anyOf"]
+    assert {"vi", "qwen2.5-vl", "paligemma", "coco"} <= set(name["examples"])
+    assert mapping["properties"]["preset"] == name
+    validator = jsonschema.Draft202012Validator(whole)
+    good: list[Any] = [
+        "my-own",
+        {"preset": "my-own"},
+        {"order": "xyxy", "space": 7},
+        {"preset": "vi", "one_based": False},
+    ]
+    bad: list[Any] = [
+        "",
+        {},
+        {"order": "xyxy"},
+        {"space": 7, "size": [1, 1]},
+        {"preset": "vi", "resize": {"factor": 28}},
+    ]
+    for boxes in (*good, *bad):
+        assert validator.is_valid({"path": "p", "boxes": boxes}) == (boxes in good), boxes
+
+
 def test_schema_accepts_the_examples_of_the_project(folder: Path) -> None:
     validator = jsonschema.Draft202012Validator(json.loads(vigate(folder, "schema").stdout))
     examples = sorted((Path(__file__).parents[1] / "example_gates").rglob("*.gate.yaml"))
@@ -106,7 +152,7 @@ def test_schema_accepts_the_examples_of_the_project(folder: Path) -> None:
 def test_metrics_lists_families_and_prints_pages(folder: Path) -> None:
     listed = vigate(folder, "metrics").stdout
     assert "bbox: Agreement of predicted with referenced boxes" in listed
-    assert "    coverage.predictions\n" in listed
+    assert "    coverage.predictions, coverage.parsed\n" in listed
     page = vigate(folder, "metrics", "bbox").stdout
     for section in ("Scores:", "Definition:", "Parameters:", "Differs from:", "Sources:", "Gate:"):
         assert f"\n{section}\n" in page

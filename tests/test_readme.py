@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pytest_vigate.data import presets as box_presets
+from pytest_vigate.data import readers
 from pytest_vigate.evaluation.plan import read_plan
 from pytest_vigate.metrics import builtin
 from reading import Run
@@ -24,13 +26,18 @@ def blocks(language: str) -> list[str]:
 GATES = [block for block in blocks("yaml") if block.startswith("vigate: 1")]
 
 
-def test_failing_gate_is_the_file() -> None:
-    assert GATES[0] == (ROOT / "example_gates" / "failing" / "failing.gate.yaml").read_text(encoding="utf-8")
+SHOWN = ("failing/failing.gate.yaml", "coins/coins_coco.gate.yaml")
 
 
-def test_failing_output_is_what_the_run_prints(run: Run) -> None:
-    shown = blocks("text")[0].rstrip("\n").split("\n…\n")
-    printed = "\n".join(run("-p", "no:cacheprovider", ROOT / "example_gates" / "failing").outlines)
+@pytest.mark.parametrize(("i", "name"), list(enumerate(SHOWN)), ids=SHOWN)
+def test_shown_gate_is_the_file(i: int, name: str) -> None:
+    assert GATES[i] == (ROOT / "example_gates" / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("i", "name"), list(enumerate(SHOWN)), ids=SHOWN)
+def test_shown_output_is_what_the_run_prints(i: int, name: str, run: Run) -> None:
+    shown = blocks("text")[i].rstrip("\n").split("\n…\n")
+    printed = "\n".join(run("-p", "no:cacheprovider", ROOT / "example_gates" / name).outlines)
     for part in shown:
         assert part in printed
 
@@ -41,8 +48,10 @@ def test_every_gate_of_the_readme_is_a_good_one(gate: str, tmp_path: Path) -> No
     path.parent.mkdir()
     path.write_text(gate, encoding="utf-8")
     metrics = {metric.name: metric for metric in builtin()}
-    formats = ("coco", "csv", "jsonl", "vi", "yolo")
-    plan = read_plan(path, file="readme.gate.yaml", roots=(tmp_path.resolve(),), metrics=metrics, formats=formats)
+    formats = tuple(reader.name for reader in readers.builtin())
+    presets = {preset.name: preset for preset in box_presets.builtin()}
+    roots = (tmp_path.resolve(),)
+    plan = read_plan(path, file="readme.gate.yaml", roots=roots, metrics=metrics, formats=formats, presets=presets)
     assert plan.checks
 
 
@@ -50,11 +59,11 @@ def test_shown_problem_is_the_one_of_the_shown_gate(tmp_path: Path) -> None:
     from pytest_vigate.errors import GateFileError
 
     path = tmp_path / "car.gate.yaml"
-    path.write_text(GATES[1].replace("75%", "75"), encoding="utf-8")
+    path.write_text(GATES[2].replace("75%", "75"), encoding="utf-8")
     metrics = {metric.name: metric for metric in builtin()}
     with pytest.raises(GateFileError) as caught:
-        read_plan(path, file="car.gate.yaml", roots=(tmp_path.resolve(),), metrics=metrics, formats=())
-    assert f"{caught.value}\n" == blocks("text")[1]
+        read_plan(path, file="car.gate.yaml", roots=(tmp_path.resolve(),), metrics=metrics, formats=(), presets={})
+    assert f"{caught.value}\n" == blocks("text")[2]
 
 
 def test_metric_of_the_readme_is_that_of_the_hook_which_is_run() -> None:

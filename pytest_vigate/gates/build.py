@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_vigate.data.coordinates import PRESETS, Convention
-from pytest_vigate.data.tables import Role, Source
+from pytest_vigate.data.coordinates import Resize, Space
+from pytest_vigate.data.presets import BoxDeclaration
+from pytest_vigate.data.tables import CodeRule, Role, Source
 from pytest_vigate.errors import Problem
 from pytest_vigate.gates.model import Configuration, Data, Intervals, Position, Threshold, Waiver
 from pytest_vigate.gates.paths import RefusedPathError, Surroundings
@@ -42,7 +43,7 @@ def build_data(data: Place, surroundings: Surroundings) -> tuple[Data | None, li
     if "predictions" not in sources:
         return None, problems
     attributes = data.get("attributes")
-    words = {key: place.text for key in ("missing", "extra") if (place := data.get(key))}
+    words = {key: place.text for key in ("missing", "extra", "unit") if (place := data.get(key))}
     built = Data(
         sources["predictions"],
         references=sources.get("references"),
@@ -64,6 +65,7 @@ def _build_source(place: Place, role: Any, surroundings: Surroundings, problems:
             problems.append(given.problem(refused.message, refused.hint))
     fields = place.get("fields")
     boxes = place.get("boxes")
+    labels = place.get("labels_map")
     words = {key: word.text for key in ("format", "replies") if (word := place.get(key))}
     return Source(
         kind,
@@ -71,7 +73,8 @@ def _build_source(place: Place, role: Any, surroundings: Surroundings, problems:
         paths,
         surroundings.roots,
         fields={key: _names(names) for key, names in fields.items()} if fields else {},
-        boxes=_build_convention(boxes) if boxes else None,
+        declared=_build_boxes(boxes) if boxes else None,
+        labels_map=_build_labels_map(labels) if labels else {},
         **words,  # type: ignore[arg-type]  # the schema leaves only the literals
     )
 
@@ -80,18 +83,38 @@ def _names(place: Place) -> str | tuple[str, ...]:
     return tuple(item.text for item in place.values()) if place.is_list else place.text
 
 
-def _build_convention(place: Place) -> Convention | None:
+def _build_labels_map(place: Place) -> Mapping[str, str] | CodeRule:
+    if place.is_mapping:
+        return {theirs: label.text for theirs, label in place.items()}
+    rule: CodeRule = place.value  # the schema leaves only the literals
+    return rule
+
+
+def _build_boxes(place: Place) -> BoxDeclaration | None:
     if not place.is_mapping:
-        return PRESETS[place.text]
-    order, space, size = place.get("order"), place.get("space"), place.get("size")
-    if not order or not space:
+        return BoxDeclaration(place.text)
+    preset, order, space = place.get("preset"), place.get("order"), place.get("space")
+    size, resize, one_based = place.get("size"), place.get("resize"), place.get("one_based")
+    if not preset and not (order and space):
         return None
     sides = [number(item) for item in size.values()] if size else []
-    return Convention(
-        order.value,
-        space.value if space.value == "pixels" else _SPACES.get(space.text) or number(space),
-        size=(sides[0], sides[1]) if len(sides) == 2 else None,
+    return BoxDeclaration(
+        preset.text if preset else None,
+        order.value if order else None,
+        _build_space(space) if space else None,
+        (sides[0], sides[1]) if len(sides) == 2 else None,
+        _build_resize(resize) if resize else None,
+        one_based=bool(one_based and one_based.value),
     )
+
+
+def _build_space(place: Place) -> Space:
+    return "pixels" if place.value == "pixels" else _SPACES.get(place.text) or number(place)
+
+
+def _build_resize(place: Place) -> Resize | None:
+    words = {key: int(found.value) for key, found in place.items()}
+    return Resize(**words) if "max_pixels" in words else None
 
 
 def build_intervals(place: Place | None) -> Intervals:
@@ -169,3 +192,6 @@ def gate_positions(root: Place) -> Iterator[tuple[str, Position]]:
                 if found.is_mapping:
                     for innermost, leaf in found.items():
                         yield f"{key}.{inner}.{innermost}", leaf.position
+                        if innermost == "boxes" and leaf.is_mapping:
+                            for word, part in leaf.items():
+                                yield f"{key}.{inner}.boxes.{word}", part.position

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pytest_vigate.data.tables import Source
+from pytest_vigate.data.units import Unit
 
 Severity = Literal["block", "warn"]
 
@@ -98,6 +99,8 @@ class Data:
     attributes: tuple[str, ...] = ()
     missing: Literal["count", "error"] = "count"
     extra: Literal["error", "ignore"] = "error"
+    unit: Unit | None = None
+    """What one sample is; None: a record."""
     images: Path | None = field(default=None, compare=False)
 
 
@@ -132,3 +135,8 @@ class Gate:
     intervals: Intervals = field(default_factory=Intervals)
     positions: Mapping[str, Position] = field(default_factory=dict, hash=False)
     """Places that binding may have to point at: ``intervals.cluster``, ``data.attributes``, …"""
+
+    @property
+    def drawn(self) -> str:
+        """What the bootstrap draws whole: ``sample``, ``picture``, or the attribute of ``intervals.cluster``."""
+        return self.intervals.cluster or ("picture" if self.data.unit == "phrase" else "sample")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pytest_vigate.data.coordinates import Resize
 from pytest_vigate.errors import Problem, did_you_mean
 from pytest_vigate.gates import syntax
 from pytest_vigate.gates.build import (
@@ -299,15 +300,55 @@ def attributes_differ(data: Place) -> Iterator[Problem]:
         seen.add(place.text)
 
 
-def box_numbers_are_finite(data: Place) -> Iterator[Problem]:
-    """The schema asks for more than 0, which infinity is."""
+def _box_mappings(data: Place) -> Iterator[Place]:
     for role in ("predictions", "references"):
         source = data.get(role)
         boxes = source and source.get("boxes")
-        space, size = (boxes.get("space"), boxes.get("size")) if boxes else (None, None)
-        for place in (space, *(size.values() if size else ())):
+        if boxes and boxes.is_mapping:
+            yield boxes
+
+
+def box_numbers_are_finite(data: Place) -> Iterator[Problem]:
+    """The schema asks for more than 0, which infinity is."""
+    for boxes in _box_mappings(data):
+        size = boxes.get("size")
+        for place in (boxes.get("space"), *(size.values() if size else ())):
             if place and isinstance(place.value, float) and not math.isfinite(place.value):
                 yield place.problem(f"expected a finite number, found {quote(place.text)}")
+
+
+def resizing_leaves_room(data: Place) -> Iterator[Problem]:
+    """No picture has fewer pixels than the most and more than the fewest, or fits a single multiple of the factor."""
+    for boxes in _box_mappings(data):
+        resize = boxes.get("resize")
+        if not resize or not (most := resize.get("max_pixels")):
+            continue
+        words = {word: place for word in ("min_pixels", "factor") if (place := resize.get(word))}
+        if resize.node.keys.keys() - words.keys() - {"max_pixels"}:
+            continue  # one of them is a problem already
+        rule = Resize(int(most.value), **{word: int(place.value) for word, place in words.items()})
+        if rule.min_pixels > rule.max_pixels:
+            fewest = f"min_pixels {rule.min_pixels}"
+            yield most.problem(f"max_pixels {most.text} is below {fewest}: no picture could be resized so")
+        elif rule.factor**2 > rule.max_pixels:
+            yield most.problem(
+                f"max_pixels {most.text} is below the {rule.factor} × {rule.factor} pixels of one factor"
+            )
+
+
+def box_words_agree(data: Place) -> Iterator[Problem]:
+    """What only pixels can have belongs to pixels, and an input has one size."""
+    for boxes in _box_mappings(data):
+        space, order = boxes.get("space"), boxes.get("order")
+        one_based, resize = boxes.get("one_based"), boxes.get("resize")
+        if one_based and one_based.value and space and space.value != "pixels":
+            yield one_based.problem("one_based is about pixels, and the space is another", "remove it")
+        elif one_based and one_based.value and order and order.value == "cxcywh":
+            yield one_based.problem("one_based is about corners, and the order has none", "remove it")
+        if resize and space and space.value != "pixels":
+            yield resize.problem("resize is about pixels, and the space is another", "remove it")
+        elif resize and boxes.get("size"):
+            yield resize.problem("size and resize both say how large the model's input is", "remove one of them")
 
 
 def cluster_is_an_attribute(root: Place) -> Iterator[Problem]:
@@ -334,11 +375,16 @@ def confidence_needs_draws(root: Place, entries: list[_Entry]) -> Iterator[Probl
         if draws == 0:
             yield place.problem("confidence needs intervals, and 'draws: 0' switches them off", "remove one of them")
             continue
-        needed = math.ceil(TAIL_DRAWS / (1.0 - number(place)) - 1e-9)
+        needed = draws_needed(number(place))
         if draws < needed:
             message = f"{place.text} is too much for {draws} draws: {TAIL_DRAWS} have to lie beyond the bound"
             hint = f"set intervals.draws to {needed} or more" if needed <= MAX_DRAWS else "lower the confidence"
             yield place.problem(message, hint)
+
+
+def draws_needed(confidence: float) -> int:
+    """Draws of which `TAIL_DRAWS` lie beyond a one-sided bound."""
+    return math.ceil(TAIL_DRAWS / (1.0 - confidence) - 1e-9)
 
 
 def ids_differ(found: list[tuple[_Entry, Threshold]]) -> Iterator[Problem]:
@@ -369,7 +415,7 @@ ENTRY_RULES: Final[tuple[Callable[[_Entry], Iterator[Problem]], ...]] = (
     small_groups_belong_to_per,
 )
 SECTION_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
-    "data": (attributes_differ, box_numbers_are_finite),
+    "data": (attributes_differ, box_numbers_are_finite, resizing_leaves_room, box_words_agree),
     "metrics": (family_names_are_plain,),
     "model": (model_fits_reports,),
     "intervals": (level_is_a_share,),

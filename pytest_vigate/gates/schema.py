@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from pytest_vigate.data.coordinates import PRESETS
+from pytest_vigate.data.presets import builtin
 
 Schema = dict[str, Any]
 
@@ -150,6 +150,11 @@ def _data() -> Schema:
                 "References without a prediction: count as wrong, or an error.", "count", "error", default="count"
             ),
             "extra": _choice("Predictions without a reference.", "error", "ignore", default="error"),
+            "unit": _choice(
+                "What one sample is: a picture with all its records, or a phrase on a picture; a record by default.",
+                "image",
+                "phrase",
+            ),
             "images": _text("Folder of the pictures, for reports.", "the path of a folder"),
         },
         required=("predictions",),
@@ -158,27 +163,6 @@ def _data() -> Schema:
 
 def _source(description: str) -> Schema:
     path = _text("Path relative to the gate file; may be a glob.", "a path such as predictions.jsonl")
-    box = _mapping(
-        "The convention in full.",
-        {
-            "order": _choice("What the four numbers are.", "xyxy", "xywh", "yxyx", "cxcywh"),
-            "space": _either(
-                "What they count: pixels, or the number that the full width and height stand for.",
-                "pixels, unit, percent or a number such as 1000",
-                _choice("By name.", "pixels", "unit", "percent"),
-                _expected("number", "The full width and height.", "a number above 0", exclusiveMinimum=0),
-            ),
-            "size": _expected(
-                "array",
-                "Width and height of the picture that the numbers refer to; the original one by default.",
-                "width and height such as [640, 480]",
-                items=_expected("number", "Pixels.", "a number above 0", exclusiveMinimum=0),
-                minItems=2,
-                maxItems=2,
-            ),
-        },
-        required=("order", "space"),
-    )
     whole = _mapping(
         "Where the files are and how to read them.",
         {
@@ -196,12 +180,7 @@ def _source(description: str) -> Schema:
                     _texts("Names of the fields.", "a list such as [image, prompt]", "the name of a field"),
                 ),
             ),
-            "boxes": _either(
-                "Coordinate convention of the boxes.",
-                f"{', '.join(sorted(PRESETS))}, or a mapping such as {{order: xyxy, space: pixels}}",
-                _choice("A preset.", *sorted(PRESETS)),
-                box,
-            ),
+            "boxes": _boxes(),
             "replies": _choice(
                 "How an answer is found in raw text.",
                 "strict",
@@ -210,10 +189,83 @@ def _source(description: str) -> Schema:
                 "first-json",
                 default="strict",
             ),
+            "labels_map": _labels_map(),
         },
         required=("path",),
     )
     return _either(description, "a path, or a mapping such as {path: predictions.jsonl, format: vi}", path, whole)
+
+
+def _boxes() -> Schema:
+    names = [preset.name for preset in builtin()]  # plugins bring more: `evaluation.plan` knows them all
+    preset = _text("A preset.", "the name of a preset such as qwen3-vl", examples=names)
+    convention = {
+        "order": _choice("What the four numbers are.", "xyxy", "xywh", "yxyx", "cxcywh"),
+        "space": _either(
+            "What they count: pixels, or the number that the full width and height stand for.",
+            "pixels, unit, percent or a number such as 1000",
+            _choice("By name.", "pixels", "unit", "percent"),
+            _expected("number", "The full width and height.", "a number above 0", exclusiveMinimum=0),
+        ),
+    }
+    count = "a whole number from 1"
+    resize = _mapping(
+        "How the model's processor resizes a picture, as Qwen's smart_resize; pixels are those of its result.",
+        {
+            "max_pixels": _expected("integer", "Most pixels of the result.", count, minimum=1),
+            "min_pixels": _expected("integer", "Fewest pixels of the result.", count, minimum=1, default=3136),
+            "factor": _expected("integer", "Both sides are multiples of it.", count, minimum=1, default=28),
+        },
+        required=("max_pixels",),
+    )
+    whole = _mapping(
+        "The convention in full, or what differs from a preset's.",
+        {
+            "preset": preset,
+            **convention,
+            "size": _expected(
+                "array",
+                "Width and height of the picture that the numbers refer to; the original one by default.",
+                "width and height such as [640, 480]",
+                items=_expected("number", "Pixels.", "a number above 0", exclusiveMinimum=0),
+                minItems=2,
+                maxItems=2,
+            ),
+            "resize": resize,
+            "one_based": _expected(
+                "boolean",
+                "Pixels count from 1 and the last one belongs to the box, as in Pascal VOC.",
+                "true or false",
+                default=False,
+            ),
+        },
+    )
+    return _either(
+        "How boxes are written: the dialect of the model's replies, the coordinate convention, or both.",
+        "a preset such as qwen3-vl, or a mapping such as {order: xyxy, space: pixels}",
+        preset,
+        {
+            **whole,
+            "if": {"not": {"required": ["preset"]}},
+            "then": {"required": list(convention), "properties": convention},
+        },
+    )
+
+
+def _labels_map() -> Schema:
+    label = _expected(["string", "integer"], "The label that both sides know.", "a label such as car", pattern=r"\S")
+    return _either(
+        "This side's labels, or category codes, under the names that both sides know; or how its class codes count.",
+        "a mapping such as {auto: car}, one-based or coco-91",
+        _choice("By rule: codes from 1 where the other side's count from 0, or COCO's 91 ids.", "one-based", "coco-91"),
+        _expected(
+            "object",
+            "Theirs: common.",
+            "a mapping such as {auto: car}",
+            minProperties=1,
+            additionalProperties=label,
+        ),
+    )
 
 
 def _metrics() -> Schema:

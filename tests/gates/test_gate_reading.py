@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_vigate.data.coordinates import PRESETS, Convention
+from pytest_vigate.data.coordinates import Resize
+from pytest_vigate.data.presets import BoxDeclaration
 from pytest_vigate.errors import Problem
 from pytest_vigate.gates import paths, syntax
 from pytest_vigate.gates.model import Configuration, Gate, Intervals, Position, Threshold, Waiver
@@ -274,10 +275,10 @@ data:
 """
     data = accept(tmp_path, text + THRESHOLDS).data
     assert data.predictions.fields == {"id": ("image", "prompt"), "text": "answer.raw"}
-    assert data.predictions.boxes == Convention("yxyx", 100.0, size=(640.0, 480.5))
+    assert data.predictions.declared == BoxDeclaration(order="yxyx", space=100.0, size=(640.0, 480.5))
     assert data.predictions.replies == "first-json"
     assert data.references is not None
-    assert data.references.boxes == PRESETS["coco"]
+    assert data.references.declared == BoxDeclaration("coco")
     assert data.references.fields == {}
     assert data.references.replies == "strict"
     assert (data.missing, data.extra) == ("error", "ignore")
@@ -288,9 +289,41 @@ data:
 )
 def test_spaces_of_boxes(space: str, value: object, tmp_path: Path) -> None:
     text = f"vigate: 1\ndata: {{predictions: {{path: p, boxes: {{order: xyxy, space: {space}}}}}}}\n{THRESHOLDS}"
-    boxes = accept(tmp_path, text).data.predictions.boxes
+    boxes = accept(tmp_path, text).data.predictions.declared
     assert boxes is not None
     assert boxes.space == value
+
+
+def test_preset_with_other_words_for_a_part(tmp_path: Path) -> None:
+    boxes = "{preset: qwen2.5-vl, order: yxyx, resize: {max_pixels: 1003520, factor: 32}}"
+    gate = accept(tmp_path, f"vigate: 1\ndata: {{predictions: {{path: p, boxes: {boxes}}}}}\n{THRESHOLDS}")
+    assert gate.data.predictions.declared == BoxDeclaration(
+        "qwen2.5-vl", order="yxyx", resize=Resize(1003520, min_pixels=3136, factor=32)
+    )
+    assert gate.positions["data.predictions.boxes.preset"] == Position(2, 47, "$.data.predictions.boxes.preset")
+    gate = accept(
+        tmp_path, HEAD.replace("}", ", references: {path: r, boxes: {preset: voc, one_based: true}}}") + THRESHOLDS
+    )
+    assert gate.data.references is not None
+    assert gate.data.references.declared == BoxDeclaration("voc", one_based=True)
+
+
+def test_unit_and_maps_of_labels(tmp_path: Path) -> None:
+    data = (
+        "vigate: 1\ndata:\n"
+        "  predictions: {path: p.jsonl, labels_map: {auto: car, 3: 07, no: yes}}\n"
+        "  references: {path: r.jsonl, labels_map: coco-91}\n"
+        "  unit: phrase\n"
+    )
+    gate = accept(tmp_path, data + THRESHOLDS)
+    assert gate.data.unit == "phrase"
+    assert gate.drawn == "picture"
+    assert gate.data.predictions.labels_map == {"auto": "car", "3": "07", "no": "yes"}
+    assert gate.data.references is not None
+    assert gate.data.references.labels_map == "coco-91"
+    assert accept(tmp_path, data + "  attributes: [a]\nintervals: {cluster: a}\n" + THRESHOLDS).drawn == "a"
+    plain = accept(tmp_path, HEAD + THRESHOLDS)
+    assert (plain.data.unit, plain.drawn, plain.data.predictions.labels_map) == (None, "sample", {})
 
 
 def test_good_thresholds_survive_the_problems_of_others(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_vigate.data.presets import Preset
 from pytest_vigate.data.readers import Reader, load
 from pytest_vigate.data.tables import Source, Table
 from reading import Run, cases
@@ -121,9 +122,9 @@ def test_prediction_for_an_unknown_id(world: Path, run: Run) -> None:
 def test_no_id_in_common_shows_both_sides(world: Path, run: Run) -> None:
     write_gate(world, "  bbox.f1: {min: 1%}\n")
     path = world / "predictions.jsonl"
-    path.write_text(path.read_text(encoding="utf-8").replace("car_", "images/car_"), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("car_", "van_"), encoding="utf-8")
     assert unmeasurable(run, world) == (
-        "predictions.jsonl: no id is on both sides: predictions have 'images/car_00.jpg', references 'car_00.jpg'; "
+        "predictions.jsonl: no id is on both sides: predictions have 'van_00.jpg', references 'car_00.jpg'; "
         "declare which fields name a sample: fields: {id: …}"
     )
 
@@ -151,7 +152,7 @@ def test_coordinate_outside_the_declared_space_names_the_likely_preset(world: Pa
     write_gate(world, "  bbox.f1: {min: 1%}\n", head=head)
     assert unmeasurable(run, world) == (
         "predictions.jsonl:1: 110 lies outside [0, 1], the range of boxes: {order: xyxy, space: unit}; "
-        "these look like 0–1000 integers: boxes: {order: xyxy, space: 1000} (8 boxes in all)"
+        "these look like 0–1000 integers: boxes: {order: xyxy, space: 1000} (8 of 8 boxes)"
     )
 
 
@@ -289,7 +290,8 @@ def test_reply_that_cannot_be_read_counts_as_wrong_and_is_said(world: Path, run:
     outcome.stdout.fnmatch_lines(
         [
             "*bbox.recall is 0.625, must be >= 0.75*",
-            "*1 replies could not be read and count as replies without boxes*",
+            "  malformed replies: 1 (0 with boxes that count, 1 without); 'car_00.jpg': the JSON document is cut off",
+            "  car_00.jpg: 1 missed (costs 0.089); its reply: the JSON document is cut off",
         ]
     )
 
@@ -297,9 +299,9 @@ def test_reply_that_cannot_be_read_counts_as_wrong_and_is_said(world: Path, run:
 def test_one_bad_file_is_read_once_for_all_thresholds(world: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Source] = []
 
-    def read_counting(source: Source, readers: Mapping[str, Reader]) -> Table:
+    def read_counting(source: Source, readers: Mapping[str, Reader], presets: Mapping[str, Preset]) -> Table:
         asked.append(source)
-        return load(source, readers)
+        return load(source, readers, presets)
 
     monkeypatch.setattr("pytest_vigate.evaluation.cache.load", read_counting)
     write_gate(world, "  bbox.f1: {min: 1%}\n  bbox.iou: {min: 1%}\n  coverage.predictions: {min: 1%}\n")
@@ -317,6 +319,6 @@ def test_metric_that_the_data_cannot_carry(world: Path, run: Run) -> None:
     )
     write_gate(world, "  bbox.f1: {min: 1%}\n", head=head)
     assert unmeasurable(run, world) == (
-        "predictions.jsonl: bbox needs boxes, and these records carry replies; "
-        "name the fields that hold them under 'fields', or gate another family"
+        "predictions.jsonl: bbox needs boxes, and these records carry replies; declare how the replies write "
+        "them, as boxes: qwen3-vl, name the fields that hold them under 'fields', or gate another family"
     )
