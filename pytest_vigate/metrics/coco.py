@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -30,6 +33,9 @@ TIES_MATTER = 0.001
 #: Rows times draws that intervals are worth, about half a second; but never fewer than `FEWEST_DRAWS`.
 WORTH = 20_000_000
 FEWEST_DRAWS = 100
+#: Rows from which draws are worth several threads: short arrays would only wait for Python's lock.
+MANY = 50_000
+THREADS = min(4, os.cpu_count() or 1)
 #: Samples that are left out one by one to see what they cost; of more, those with most faults.
 CANDIDATES = 100
 
@@ -245,12 +251,19 @@ class Coco(Metric):
         return reasons
 
     def evaluate(self, statistics: Statistics, weights: Float) -> Float:
-        found = np.stack([self._scores(statistics, row, self.ties) for row in weights])
+        score = partial(self._scores, statistics, ties=self.ties)
+        rows = [score(row) for row in weights[:1]]  # prepares what all draws share
+        if len(statistics.sample) < MANY:
+            rows += map(score, weights[1:])
+        else:
+            with ThreadPoolExecutor(THREADS) as pool:  # numpy leaves Python's lock alone while it works on long arrays
+                rows += pool.map(score, weights[1:])
+        found = np.stack(rows) if rows else np.empty((0, len(self.scores)))
         for name in statistics.undefined:
             found[:, [score.name for score in self.scores].index(name)] = np.nan
         return found
 
-    def _scores(self, statistics: Statistics, weights: Float, ties: Ties) -> Float:
+    def _scores(self, statistics: Statistics, weights: Float, *, ties: Ties) -> Float:
         """(s,) scores under one draw of weights."""
         prepared = statistics.prepared
         if self not in prepared:
@@ -282,7 +295,7 @@ class Coco(Metric):
             return ()
         if "ties" not in statistics.prepared:
             ones = np.ones(statistics.n)
-            ends = [self._scores(statistics, ones, order) for order in ("together", "best")]
+            ends = [self._scores(statistics, ones, ties=order) for order in ("together", "best")]
             statistics.prepared["ties"] = dict(
                 zip([item.name for item in self.scores], zip(*ends, strict=True), strict=True)
             )

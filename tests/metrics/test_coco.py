@@ -27,6 +27,7 @@ from pytest_vigate.data.readers.coco import Coco as CocoReader
 from pytest_vigate.data.tables import Role, Source
 from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.evaluation.resampling import multinomial_weights
+from pytest_vigate.metrics import coco
 from pytest_vigate.metrics.base import Key, Metric
 from pytest_vigate.metrics.coco import FEWEST_DRAWS, Coco
 from worlds import boxes, dataset, evaluate, jitter, random_boxes, real_data, reorder
@@ -356,7 +357,7 @@ def test_every_order_of_ties_lies_between_the_ends(seed: int) -> None:
     found.score[:] = np.round(found.score * 3) / 3
     metric, ones = Coco(), np.ones(5)
     statistics = metric.statistics(dataset(found, truth))
-    ends = [metric._scores(statistics, ones, ties)[1] for ties in ("together", "best")]
+    ends = [metric._scores(statistics, ones, ties=ties)[1] for ties in ("together", "best")]
     value = metric.evaluate(statistics, ones[None])[0, 1]
     if not np.isnan(value):
         assert ends[0] - 1e-12 <= value <= ends[1] + 1e-12
@@ -393,6 +394,16 @@ def test_fractions_as_weights_are_read_as_they_are() -> None:
     statistics = Coco().statistics(dataset(jitter(rng, truth), truth))
     weights = rng.integers(0, 4, (1, 12)).astype(float)
     assert_allclose(Coco().evaluate(statistics, weights / 2), Coco().evaluate(statistics, weights), rtol=0, atol=1e-12)
+
+
+def test_threads_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    truth = random_boxes(rng, 40)
+    statistics = Coco().statistics(dataset(jitter(rng, truth), truth))
+    (weights,) = multinomial_weights(40, draws=30, rng=rng)
+    alone = Coco().evaluate(statistics, weights)
+    monkeypatch.setattr(coco, "MANY", 0)
+    assert np.array_equal(Coco().evaluate(statistics, weights), alone, equal_nan=True)
 
 
 def test_large_data_gets_fewer_draws_and_small_data_all() -> None:
