@@ -39,7 +39,7 @@ def _asks_for_less(check: Check, decided: Slice) -> bool:
 
 def is_high(metric: Metric, name: str, value: float) -> bool:
     """Whether a value reaches the band "good" of its score."""
-    score = next(score for score in metric.scores if score.name == name)
+    score = next(score for score in metric.configured if score.name == name)
     good = next((edge for edge, word in score.bands if word == "good"), math.inf)
     return value >= good
 
@@ -80,10 +80,11 @@ def worst_samples(metric: Metric, score: str, decided: Slice, *, lower: bool = F
     # A sample alone in the slice has no "without it": its faults still name it.
     costs = np.where(np.isneginf(costs) & (faults.sum(axis=1) > 0), 0.0, costs)
     order = np.argsort(-costs, kind="stable")[:NAMED]
+    dear = bool((costs > NOTHING).any())  # beside samples that cost something, those that cost nothing are no news
     found = []
     for i in order:
         named = {word: int(count) for word, count in zip(words.values(), faults[i], strict=True) if count}
-        if costs[i] > NOTHING or (abs(costs[i]) <= NOTHING and named):
+        if costs[i] > NOTHING or (abs(costs[i]) <= NOTHING and named and not dear):
             identifier = decided.ids[i]
             reply = {"reply": decided.malformed[identifier]} if identifier in decided.malformed else {}
             found.append({"id": identifier, "cost": float(costs[i]), "faults": named, **reply})

@@ -58,7 +58,8 @@ class Estimate:
             beyond = len(self.draws) * (1 - confidence)
             if self.units < FEW or beyond < (1 - UNDEFINED_SHARE) * TAIL_DRAWS:
                 return None
-            return quantile(self.draws, 1 - confidence), quantile(self.draws, confidence)
+            low, high = quantile(self.draws, 1 - confidence), quantile(self.draws, confidence)
+            return min(low, self.value), max(high, self.value)
         if self.method == "clopper-pearson":
             return clopper_pearson(self.value, self.units, 1 - confidence, low=self.score.low, high=self.score.high)
         return None
@@ -91,7 +92,7 @@ def estimate(
     drawn = np.concatenate(chunks) if chunks else np.empty((0, len(values)))  # (B, s)
     tail = (1 - level) / 2
     found: dict[str, Estimate] = {}
-    for i, score in enumerate(metric.scores):
+    for i, score in enumerate(metric.configured):
         value = float(values[i])
         bearing = trials[:, i] if groups is None else np.bincount(groups, trials[:, i]) > 0
         units = int(np.count_nonzero(bearing))
@@ -99,7 +100,8 @@ def estimate(
         method = _method(value, defined, score, draws=len(drawn), clustered=groups is not None)
         low = high = None
         if method == "bootstrap":
-            low, high = quantile(defined, tail), quantile(defined, 1 - tail)
+            # A mean over classes is biased upwards where draws lose a rare class: no bound may pass its own value.
+            low, high = min(quantile(defined, tail), value), max(quantile(defined, 1 - tail), value)
         elif method == "clopper-pearson":
             low, high = clopper_pearson(value, units, tail, low=score.low, high=score.high)
         kept = defined if method == "bootstrap" else np.empty(0)

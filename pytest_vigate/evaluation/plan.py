@@ -153,7 +153,7 @@ def _box_problems(gate: Gate, presets: Mapping[str, Preset]) -> Iterator[Problem
 def _bind(threshold: Threshold, gate: Gate, families: Mapping[str, Metric]) -> tuple[Check | None, list[Problem]]:
     """The check, or why there is none."""
     names = {
-        f"{family}.{score.name}": (metric, score) for family, metric in families.items() for score in metric.scores
+        f"{family}.{score.name}": (metric, score) for family, metric in families.items() for score in metric.configured
     }
     if threshold.score not in names:
         family = threshold.family
@@ -210,6 +210,10 @@ def _split_problems(threshold: Threshold, gate: Gate, metric: Metric, score: Sco
         hint = f"add where: {{{score.picks}: …}}"
         message = f"{threshold.score} counts what a condition on {score.picks!r} names, and there is none"
         yield _problem(threshold.positions[""], message, hint)
+    for key in score.asks:
+        if key not in named.values():
+            message = f"{threshold.score} is a share of what a condition on {key!r} names, and there is none"
+            yield _problem(threshold.positions[""], message, f"add where: {{{key}: …}}")
     for place, key in named.items():
         at = threshold.positions[place]
         if key not in known:

@@ -38,7 +38,7 @@ def multinomial_weights(n: int, *, draws: int, rng: np.random.Generator, groups:
         groups: (n,) cluster of every sample, numbered from 0 without gaps; clusters are drawn whole.
     """
     units = n if groups is None else int(groups.max()) + 1
-    step = max(1, CHUNK // max(n, units))
+    step = max(1, CHUNK // max(n, units, 1))
     for start in range(0, draws, step):
         b = min(step, draws - start)
         counts = np.empty((b, units))

@@ -126,6 +126,8 @@ def split(
         return
     found = statistics.keys[key]
     there = np.unique(found.code[whole.rows]).tolist()
+    if found.twin and key != picks:
+        there = sorted({*there, *np.unique(statistics.keys[found.twin].code[whole.rows]).tolist()})
     if key == picks and key in where:
         there = [i for i, name in enumerate(found.names) if name in where[key]]
     if not there:

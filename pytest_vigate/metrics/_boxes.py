@@ -105,7 +105,7 @@ def overlaps(data: Dataset, *, use_p: Bool, same_label: bool) -> Edges:
 
 
 def keep(data: Dataset, *, min_score: float | None) -> tuple[Bool, tuple[str, ...]]:
-    """(p,) predictions to score, and what has to be said about those that have no score, and of malformed replies.
+    """(p,) predictions to score, and what has to be said about the others and about malformed replies.
 
     Args:
         data: The data.
@@ -117,7 +117,10 @@ def keep(data: Dataset, *, min_score: float | None) -> tuple[Bool, tuple[str, ..
         return np.ones(len(predictions.score), dtype=bool), tuple(notes)
     if lacking := int(np.count_nonzero(np.isnan(predictions.score))):
         notes.append(f"{lacking} of {len(predictions.score)} predicted boxes state no score: min_score keeps them")
-    return ~(predictions.score < min_score), tuple(notes)
+    kept: Bool = ~(predictions.score < min_score)
+    if dropped := int(np.count_nonzero(~kept)):
+        notes.append(f"min_score {min_score:g} leaves out {dropped} of {len(kept)} predicted boxes")
+    return kept, tuple(notes)
 
 
 def malformed(data: Dataset) -> list[str]:

@@ -47,12 +47,13 @@ class Score:
         direction: Which way is better; None if neither is.
         unit: Empty for a share in [0, 1].
         bands: (lower edge, name), best first, half-open: ``((0.90, "excellent"), (0.75, "good"))``.
-        below: Name of what lies below the last band.
+        below: Name of what lies below the last band; empty where it has none.
         share: Every sample is right or wrong and the score is the share of the right ones, so that its interval is
             Clopper–Pearson's.
         picks: Family key whose condition does not cut rows but says which of them count: in the rows that all other
             conditions leave, the column of the score's own name is 1 where this one holds, else 0. A threshold on the
             score has to name it.
+        asks: Family keys that a threshold on the score has to name, beside the one that picks.
         refuses: Family keys that a threshold on the score may not name: a cut by them would leave nothing of what it
             counts, and it could never fail.
     """
@@ -68,6 +69,7 @@ class Score:
     share: bool = False
     picks: str = ""
     refuses: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
 
     def band(self, value: float) -> str:
         """Name of the band that holds the value; empty if the score has no bands or the value is NaN."""
@@ -94,6 +96,8 @@ class Key:
     names: tuple[str, ...]
     asked: frozenset[str] = frozenset()
     """Names that the references have; the others stand in predictions alone."""
+    twin: str = ""
+    """Another key of the same names: what it says of the rows that are left is a group here too, if an empty one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +165,7 @@ class Statistics:
 
     def take(self, rows: Bool) -> Statistics:
         """The statistics of some rows; n stays as it is."""
-        keys = {name: Key(key.code[rows], key.names, key.asked) for name, key in self.keys.items()}
+        keys = {name: replace(key, code=key.code[rows]) for name, key in self.keys.items()}
         return replace(self, values=self.values[rows], sample=self.sample[rows], keys=keys)
 
     def mark(self, column: str, rows: Bool) -> Statistics:
@@ -189,7 +193,7 @@ class Statistics:
             maps = [np.array([place[word] for word in part.keys[name].names], dtype=np.int64) for part in parts]
             codes = [names_[part.keys[name].code] for names_, part in zip(maps, parts, strict=True)]
             asked = frozenset[str]().union(*(part.keys[name].asked for part in parts))
-            keys[name] = Key(np.concatenate(codes), names, asked)
+            keys[name] = Key(np.concatenate(codes), names, asked, first.keys[name].twin)
         return replace(
             first,
             values=np.concatenate([part.values for part in parts]),
@@ -197,6 +201,7 @@ class Statistics:
             n=int(starts[-1]),
             keys=keys,
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+            undefined={name: why for part in parts for name, why in part.undefined.items()},
         )
 
 
@@ -233,6 +238,18 @@ class Metric(ABC):
     @abstractmethod
     def evaluate(self, statistics: Statistics, weights: Float) -> Float:
         """Scores under sample weights: (B, n) → (B, s); NaN where undefined. Never looks at samples."""
+
+    def without_undefined(self, statistics: Statistics, found: Float) -> Float:
+        """(B, s) scores, NaN where the statistics say that a score is undefined whatever the weights."""
+        for i, score in enumerate(self.scores):
+            if score.name in statistics.undefined:
+                found[:, i] = np.nan
+        return found
+
+    @property
+    def configured(self) -> tuple[Score, ...]:
+        """The scores under these parameters: bands mean what their source measured, and may not outlive a change."""
+        return self.scores
 
     def trials(self, statistics: Statistics) -> Bool:
         """(n, s) whether the sample bears on the score at all; default: it owns a row."""
@@ -292,11 +309,11 @@ class Additive(Metric):
         """(B, m) → (B, s); NaN where undefined."""
 
     def evaluate(self, statistics: Statistics, weights: Float) -> Float:
-        return self.formula(weights @ self.per_sample(statistics))
+        return self.without_undefined(statistics, self.formula(weights @ self.per_sample(statistics)))
 
     def leave_one_out(self, statistics: Statistics) -> Float:
         per_sample = self.per_sample(statistics)
-        return self.formula(per_sample.sum(axis=0) - per_sample)
+        return self.without_undefined(statistics, self.formula(per_sample.sum(axis=0) - per_sample))
 
 
 @functools.cache

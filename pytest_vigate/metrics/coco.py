@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -23,8 +24,11 @@ from pytest_vigate.metrics.base import Key, Metric, Pattern, Score, Statistics
 
 #: 0.50:0.05:0.95 with the very floats of pycocotools: a pair may lie exactly on one.
 THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())
+#: Detections a sample and class that average recalls look at.
+LIMITS = {"ar1": 1, "ar10": 10, "ar100": 100}
 #: Largest area that counts, as in pycocotools.
 MOST_AREA = 1e10
+_WHOLE = re.compile("-?[0-9]{1,40}")
 AREAS = ("all", "small", "medium", "large")
 #: Thresholds are bits of a number that a float holds exactly.
 MOST_THRESHOLDS = 20
@@ -80,7 +84,8 @@ class Coco(Metric):
         pycocotools 2.0.11, to which all scores are equal to 1e-9, tied scores included: it skips annotations whose id
         is 0 as if nobody had found them, and overwrites ``ignore`` with ``iscrowd``; here an id means nothing and both
         mark a region that counts for nothing. Its -1 for "undefined" is undefined here. COCO's own order of pictures is
-        that of their ids, which decides ties here too where samples are joined by id.
+        that of their ids, which decides ties here too where samples are joined by id; ids that are digits in quotes
+        count as numbers here.
 
     Sources:
         Lin et al. 2014 (COCO). pycocotools 2.0.11 is the oracle of the tests.
@@ -136,11 +141,11 @@ class Coco(Metric):
 
     #: highest-scored detections that count in a sample and class
     max_detections: Annotated[int, msgspec.Meta(ge=1)] = 100
-    #: IoU thresholds to average over; default: 0.50:0.05:0.95
+    #: IoU thresholds to average over; none are COCO's, 0.50:0.05:0.95
     iou_thresholds: tuple[Annotated[float, msgspec.Meta(gt=0, le=1)], ...] | None = None
     #: square pixels at which medium objects begin and end
     area_ranges: tuple[Annotated[float, msgspec.Meta(gt=0)], Annotated[float, msgspec.Meta(gt=0)]] = (1024.0, 9216.0)
-    #: tied scores: in the order of the input, or read together as one point
+    #: tied scores: in the order of the input, or read together as one point, whatever the order of the input
     ties: Literal["input", "together"] = "input"
 
     def __post_init__(self) -> None:
@@ -153,6 +158,12 @@ class Coco(Metric):
             raise ValueError(f"area_ranges: medium ends at {self.area_ranges[1]:g}, where it has not begun")
 
     @property
+    def configured(self) -> tuple[Score, ...]:
+        if self.iou_thresholds is None:
+            return self.scores
+        return tuple(replace(score, bands=()) if score.name == "map" else score for score in self.scores)
+
+    @property
     def thresholds(self) -> tuple[float, ...]:
         """The T thresholds."""
         return self.iou_thresholds or THRESHOLDS
@@ -162,7 +173,7 @@ class Coco(Metric):
         require_common_labels(data)
         notes = (*malformed(data), *_scored(predictions, data.predictions.file))
         unknown = _unknown_classes(predictions, references)
-        detections = _ranked(predictions, self.max_detections)
+        detections = _ranked(predictions, self.max_detections, ties=self.ties)
         real = np.flatnonzero(~references.crowd)
         values = np.zeros((len(COLUMNS), len(real) + len(detections.p)))  # (k, r): filled column by column
         columns = dict(zip(COLUMNS, values, strict=True))
@@ -172,7 +183,7 @@ class Coco(Metric):
         columns["score"][there] = predictions.score[detections.p]
         columns["order"][there] = _order_of_ids(data.ids)[predictions.sample[detections.p]]
         columns["rank"][there] = detections.rank
-        bits, hit = self._match(data, detections, outside)
+        bits, hit, competing = self._match(data, detections, outside)
         for a, name in enumerate(AREAS):
             columns[name][here] = ~outside[real, a]
             columns[name][there] = bits[:, a]
@@ -189,7 +200,7 @@ class Coco(Metric):
             n=len(data),
             keys={"label": Key(rows, references.vocabulary, asked)},
             settled={} if self.iou_thresholds else {"iou_thresholds": "0.50:0.05:0.95"},
-            notes=(*notes, *unknown),
+            notes=(*notes, *unknown, *self._tied(competing)),
             undefined=self._undefined(references, predictions),
         )
 
@@ -204,8 +215,8 @@ class Coco(Metric):
         outside: Bool = (area[:, None] < ranges[:, 0]) | (area[:, None] > ranges[:, 1])
         return outside
 
-    def _match(self, data: Dataset, detections: _Detections, outside: Bool) -> tuple[Int, Bool]:
-        """Bits of every detection and area range, (d, A), and whether a reference was taken, (g, T)."""
+    def _match(self, data: Dataset, detections: _Detections, outside: Bool) -> tuple[Int, Bool, int]:
+        """Bits of every detection and area range, (d, A); whether a reference was taken, (g, T); `_competing`."""
         predictions, references = data.predictions.boxes, data.references.boxes
         count = len(self.thresholds)
         used = np.zeros(len(predictions.label), dtype=bool)
@@ -220,8 +231,9 @@ class Coco(Metric):
             )
             edges = Edges(*(np.concatenate(pair) for pair in zip(_parts(edges), _parts(on_crowd), strict=True)))
         edges = edges.take(edges.overlap >= reach[0])
+        edges = Edges(place[edges.p], edges.g, edges.overlap)
         matches = match_greedily(
-            Edges(place[edges.p], edges.g, edges.overlap),
+            edges,
             group=detections.group,
             many=references.crowd,
             ignored=outside | references.crowd[:, None],
@@ -233,7 +245,17 @@ class Coco(Metric):
         state, far = matches.state, beyond[matches.p][:, :, None]
         skipped = (state == IGNORED) | ((state == NOTHING) & far)
         bits[matches.p] = (state == COUNTED) @ bit + ((skipped @ bit) << count)
-        return bits, matches.taken[:, 0]
+        return bits, matches.taken[:, 0], _competing(detections, edges, references)
+
+    def _tied(self, competing: int) -> tuple[str, ...]:
+        """Within a sample, the order of tied boxes decides what they find; reading them together cannot undo that."""
+        if not competing:
+            return ()
+        order = "of their coordinates" if self.ties == "together" else "of the input"
+        return (
+            f"tied scores within a sample: in {competing} of them, boxes of one class and score compete for a "
+            f"reference or for the last place under a limit; the order {order} decides",
+        )
 
     def _undefined(self, references: Boxes, predictions: Boxes) -> dict[str, str]:
         reasons = {
@@ -241,9 +263,9 @@ class Coco(Metric):
             for t in (0.5, 0.75)
             if t not in self.thresholds
         }
-        for most in (10, 100):
+        for name, most in LIMITS.items():
             if self.max_detections < most:
-                reasons[f"ar{most}"] = f"max_detections of coco is {self.max_detections}; raise it to {most}"
+                reasons[name] = f"max_detections of coco is {self.max_detections}; raise it to {most}"
         sizeless = int(np.isnan(references.area).sum() + np.isnan(predictions.area).sum())
         if sizeless:
             why = f"the area of {sizeless} boxes in pixels is unknown; give the records width and height"
@@ -259,9 +281,7 @@ class Coco(Metric):
             with ThreadPoolExecutor(THREADS) as pool:  # numpy leaves Python's lock alone while it works on long arrays
                 rows += pool.map(score, weights[1:])
         found = np.stack(rows) if rows else np.empty((0, len(self.scores)))
-        for name in statistics.undefined:
-            found[:, [score.name for score in self.scores].index(name)] = np.nan
-        return found
+        return self.without_undefined(statistics, found)
 
     def _scores(self, statistics: Statistics, weights: Float, *, ties: Ties) -> Float:
         """(s,) scores under one draw of weights."""
@@ -287,11 +307,18 @@ class Coco(Metric):
             rank=found["rank"],
             bits=np.stack([found[name] for name in AREAS]).astype(np.int64),
             thresholds=len(self.thresholds),
-            most=(1, 10, 100),
+            most=tuple(LIMITS.values()),
         )
 
     def caveats(self, statistics: Statistics, score: str) -> Sequence[str]:
-        if self.ties == "together" or score in statistics.undefined:
+        if score in statistics.undefined:
+            return ()
+        if score in LIMITS and (samples := _tied_at(statistics, LIMITS[score])):
+            return (
+                f"tied scores within a sample: in {samples} of them, boxes of one class and score stand on both sides "
+                f"of the limit of {self.name}.{score}; their order decides which of them count",
+            )
+        if self.ties == "together":
             return ()
         if "ties" not in statistics.prepared:
             ones = np.ones(statistics.n)
@@ -303,38 +330,38 @@ class Coco(Metric):
         if not high - low > TIES_MATTER:
             return ()
         return (
-            f"tied scores: their order can move {self.name}.{score} between {low:.4f} and {high:.4f}; it is that of "
-            "the input. Set ties: together to read them as one, or write scores with more digits",
+            f"tied scores: their order over all samples can move {self.name}.{score} between {low:.4f} and {high:.4f}; "
+            "it is that of the input. Set ties: together to read them as one, or write scores with more digits",
         )
 
     def affordable(self, statistics: Statistics) -> int:
         return max(FEWEST_DRAWS, WORTH // max(1, len(statistics.sample)))
 
     def trials(self, statistics: Statistics) -> Bool:
-        found = dict(zip(statistics.columns, statistics.values.T, strict=True))
-        reference, label = found["reference"] > 0, statistics.keys["label"].code
-        asked = np.zeros(len(statistics.keys["label"].names), dtype=bool)
-        asked[label[reference]] = True
-        every = ((1 << len(self.thresholds)) - 1) << len(self.thresholds)  # ignored at every threshold
-        recall, precision = {}, {}
-        for name in AREAS:
-            bits = found[name].astype(np.int64)
-            counts = reference & (bits > 0)
-            recall[name] = _owners(statistics, counts)
-            precision[name] = recall[name] | _owners(statistics, ~reference & asked[label] & (bits & every != every))
-        average = [precision[name] for name in ("all", "all", *AREAS)]
-        return np.column_stack([*average, *(recall[name] for name in ("all", "all", *AREAS))])
+        """Samples with references: a false positive beside them costs, but proves nothing."""
+        reference = statistics.column("reference") > 0
+        owners = {name: _owners(statistics, reference & (statistics.column(name) > 0)) for name in AREAS}
+        one_half = [owners[name] for name in ("all", "all", *AREAS)]
+        return np.column_stack([*one_half, *one_half])
 
     def leave_one_out(self, statistics: Statistics) -> Float:
-        """Exact for the `CANDIDATES` samples with most faults; the others are said to cost nothing."""
+        """Exact for the `CANDIDATES` samples that may cost most; the others are said to cost nothing."""
         whole = self.evaluate(statistics, np.ones((1, statistics.n)))
-        faults = statistics.totals[:, [COLUMNS.index(name) for name in ("missed", "loose", "invented")]]
-        suspects = np.argsort(-faults @ (2.0, 1.0, 1.0), kind="stable")[:CANDIDATES]
+        suspects = np.argsort(-self._suspicion(statistics), kind="stable")[:CANDIDATES]
         without = np.repeat(whole, statistics.n, axis=0)
         weights = np.ones((len(suspects), statistics.n))
         weights[np.arange(len(suspects)), suspects] = 0
         without[suspects] = self.evaluate(statistics, weights)
         return without
+
+    def _suspicion(self, statistics: Statistics) -> Float:
+        """(n,) what a sample may cost: references not found, and false positives by the share of hits they outrank."""
+        found = dict(zip(statistics.columns, statistics.values.T, strict=True))
+        detection, invented = found["reference"] == 0, found["invented"] > 0
+        hits = np.sort(found["score"][detection & ~invented])
+        above = np.searchsorted(hits, found["score"]) / max(1, len(hits))
+        weights = found["missed"] + found["loose"] / 2 + invented * above
+        return np.bincount(statistics.sample, weights, statistics.n).astype(np.float64)
 
     def faults(self, score: str) -> Mapping[str, str]:
         if score.startswith("ar"):
@@ -365,16 +392,53 @@ class _Detections:
     p: Int  # (d,) index of the predicted box
     group: Int  # (d,) sample and class
     rank: Int  # (d,) 0 for the highest score of the group
+    score: Float  # (d,)
+    cut: Int  # groups in which the detections kept by a limit are tied with those left out
 
 
-def _ranked(predictions: Boxes, most: int) -> _Detections:
+def _ranked(predictions: Boxes, most: int, *, ties: Ties) -> _Detections:
     group = predictions.sample * max(len(predictions.vocabulary), 1) + predictions.label
-    p = np.lexsort((-predictions.score, group))  # stable: tied detections stay in the order of the input
-    group = group[p]
+    keys = [-predictions.score, group]
+    if ties == "together":  # in an order that the input does not decide
+        keys = [*predictions.xyxy.T, *keys]
+    p = np.lexsort(keys)  # stable: tied detections stay in the order of the input
+    group, score = group[p], predictions.score[p]
     begins = np.flatnonzero(np.diff(group, prepend=-1) != 0)
     rank = np.arange(len(p)) - np.repeat(begins, np.diff([*begins, len(p)]))
+    tied = np.zeros(len(p), dtype=bool)
+    tied[1:] = (np.diff(group) == 0) & (np.diff(score) == 0)
     kept = rank < most
-    return _Detections(p[kept], group[kept], rank[kept])
+    cut = tied & (rank == most)
+    return _Detections(p[kept], group[kept], rank[kept], score[kept], np.unique(group[cut]))
+
+
+def _competing(detections: _Detections, edges: Edges, references: Boxes) -> int:
+    """Samples in which detections of one class and score could take the same reference, or straddle a limit.
+
+    Args:
+        detections: In the order in which they choose.
+        edges: Pairs of them and a reference that overlap enough.
+        references: Those.
+    """
+    order = np.lexsort((edges.p, edges.g))
+    p, g = edges.p[order], edges.g[order]
+    score = detections.score[p]
+    rivals = (np.diff(g) == 0) & (np.diff(score) == 0)
+    rivals &= ~references.crowd[g[1:]]
+    reaching = np.unique(detections.group[edges.p])
+    groups = np.union1d(detections.group[p[1:][rivals]], np.intersect1d(detections.cut, reaching))
+    return len(np.unique(groups // max(len(references.vocabulary), 1)))
+
+
+def _tied_at(statistics: Statistics, limit: int) -> int:
+    """Samples in which the last detection of a class within a limit is tied with the first one beyond."""
+    rank, score = statistics.column("rank"), statistics.column("score")
+    label = statistics.keys["label"]
+    group = statistics.sample * len(label.names) + label.code
+    detection = statistics.column("reference") == 0
+    last, beyond = (np.flatnonzero(detection & (rank == place)) for place in (limit - 1, limit))
+    _, a, b = np.intersect1d(group[last], group[beyond], return_indices=True)
+    return len(np.unique(statistics.sample[last[a][score[last[a]] == score[beyond[b]]]]))
 
 
 def _scored(predictions: Boxes, file: str) -> tuple[str, ...]:
@@ -404,18 +468,14 @@ def _unknown_classes(predictions: Boxes, references: Boxes) -> tuple[str, ...]:
         return ()
     names = [predictions.vocabulary[i] for i in np.unique(predictions.label[stray])]
     shown = ", ".join(map(repr, names[:3])) + (" …" if len(names) > 3 else "")
-    return (
-        f"{len(stray)} predicted boxes are of {len(names)} classes that no reference has ({shown}): COCO's scores "
-        "leave them out",
-    )
+    return (f"predicted boxes of classes that no reference has, left out by COCO's scores: {len(stray)} ({shown})",)
 
 
 def _order_of_ids(ids: Sequence[str]) -> Float:
     """Places of samples when sorted by id, whole numbers as numbers: as pycocotools orders pictures."""
-    if all(name.isdecimal() and name.isascii() and len(name) < 16 for name in ids):
-        return np.array([int(name) for name in ids], dtype=np.float64)
+    keys: list[Any] = list(map(int, ids)) if all(map(_WHOLE.fullmatch, ids)) else list(ids)
     order = np.empty(len(ids))
-    order[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
+    order[sorted(range(len(ids)), key=keys.__getitem__)] = np.arange(len(ids))
     return order
 
 

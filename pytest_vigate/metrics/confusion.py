@@ -52,7 +52,7 @@ class Confusion(Additive):
         counts in the column ``background``, a prediction without one in the row ``background``.
         ``accuracy = right / (right + wrong)``, over pairs; ``missed = missed / (right + wrong + missed)``, over
         references; ``invented = invented / (right + wrong + invented)``, over predictions. ``rate`` is the share
-        that the columns named by ``predicted`` have of the rows named by ``actual``, or of all rows where none is.
+        that the columns named by ``predicted`` have of the rows named by ``actual``; a threshold has to name both.
 
     Statistics:
         One row a reference (``right``, ``wrong`` or ``missed``) and one row a prediction without a reference
@@ -61,11 +61,12 @@ class Confusion(Additive):
 
     Degenerate:
         No boxes on either side of a sample: it adds nothing. No pair: ``accuracy`` is undefined; no references:
-        ``missed`` is; no predictions and no references: all are. A row without boxes has no ``rate``, a cell that
-        stayed empty has the rate 0. A predicted box of zero or inverted area is invented. References marked as crowd
-        are never missed, and predictions without a partner that lie on one (intersection over their own area at or
-        above ``iou``) are not invented. A class called ``background`` is refused, and so are boxes without labels and
-        sides of which neither knows a label of the other.
+        ``missed`` is; no predictions and no references: all are. A row without boxes has no ``rate``, nor has one of
+        which nothing was found, but for the column ``background``: what is not seen is not confused. A cell that stayed
+        empty beside others has the rate 0. A predicted box of zero or inverted area is invented. References marked as
+        crowd are never missed, and predictions without a partner that lie on one (intersection over their own area at
+        or above ``iou``) are not invented. A class called ``background`` is refused, and so are boxes without labels
+        and sides of which neither knows a label of the other.
         Cut by ``predicted``, no reference would be missed, and by ``actual``, no box invented: these two scores refuse
         these keys.
 
@@ -97,7 +98,13 @@ class Confusion(Additive):
         Score("accuracy", "share of matched pairs with the right label"),
         Score("missed", "share of references without a prediction", direction="lower", refuses=("predicted",)),
         Score("invented", "share of predictions without a reference", direction="lower", refuses=("actual",)),
-        Score("rate", "share of a row that one cell, or several, hold", direction=None, picks="predicted"),
+        Score(
+            "rate",
+            "share of a row that one cell, or several, hold",
+            direction=None,
+            picks="predicted",
+            asks=("actual",),
+        ),
     )
     needs: ClassVar[frozenset[str]] = frozenset({"boxes"})
     keys: ClassVar[tuple[str, ...]] = ("actual", "predicted")
@@ -137,19 +144,20 @@ class Confusion(Additive):
             values=np.array([right, wrong, missed, invented, np.ones(len(actual))]).T,
             sample=np.concatenate([references.sample[g_rows], predictions.sample[p_rows]]),
             n=len(data),
-            keys={"actual": Key(actual, names, asked), "predicted": Key(predicted, names, asked)},
+            keys={"actual": Key(actual, names, asked), "predicted": Key(predicted, names, asked, twin="actual")},
             notes=notes,
         )
 
     def formula(self, sums: Float) -> Float:
         right, wrong, missed, invented, rate = sums.T
         pairs = right + wrong
+        said = (pairs + invented > 0) | (rate > 0)  # where nothing is predicted, nothing can be taken for another
         return np.column_stack(
             [
                 ratio(right, pairs),
                 ratio(missed, pairs + missed),
                 ratio(invented, pairs + invented),
-                ratio(rate, pairs + missed + invented),
+                ratio(rate, said * (pairs + missed + invented)),
             ]
         )
 
@@ -181,6 +189,7 @@ class Confusion(Additive):
                 {
                     "actual": label,
                     "predicted": predicted.names[columns[which]],
+                    "what": _wording(label, predicted.names[columns[which]]),
                     "count": int(counts[which]),
                     "share": int(counts[which]) / sum(matrix[label].values()),
                     "samples": [ids[i] for i in there[np.argsort(-times, kind="stable")[:EXAMPLES]]],
@@ -228,7 +237,7 @@ def _sentences(measures: Mapping[str, Any], *, threshold: str) -> Iterator[str]:
     }
     if not errors:
         return
-    named = ", ".join(f"{_wording(cell)} ({cell['count']})" for cell in measures["largest"])
+    named = ", ".join(f"{cell['what']} ({cell['count']})" for cell in measures["largest"])
     yield f"largest confusions: {named}"
     every = sum(errors.values())
     missed = {actual: count for (actual, predicted), count in errors.items() if predicted == BACKGROUND}
@@ -254,9 +263,8 @@ def _sentences(measures: Mapping[str, Any], *, threshold: str) -> Iterator[str]:
         )
 
 
-def _wording(cell: Mapping[str, Any]) -> str:
+def _wording(actual: str, predicted: str) -> str:
     """``'dent' taken for 'scratch'``, ``'dent' missed`` or ``'dent' invented``."""
-    actual, predicted = cell["actual"], cell["predicted"]
     if predicted == BACKGROUND:
         return f"{actual!r} missed"
     return f"{predicted!r} invented" if actual == BACKGROUND else f"{actual!r} taken for {predicted!r}"

@@ -19,13 +19,12 @@ class Coverage(Additive):
     """Share of the references that the predictions answer, and answer legibly, in [0, 1]; higher is better.
 
     Definition:
-        ``predictions = answered / asked`` over all referenced samples. ``parsed = parsed / due`` over the same: the
-        share whose reply the declared ``replies`` rule and box preset read without a fault. A reply that says "nothing
-        here" is one; a reply that is missing, null, cut off or malformed is not, though boxes that are whole in it
-        count for other scores. A record that says "nothing here" is an
-        answer; a missing record is not, nor is one whose reply is null. Formats that only list what was found
-        (COCO results, CSV) cannot tell "nothing" from "not asked": there, a sample without detections counts as
-        unanswered, as does a YOLO sample without a label file; an empty label file is an answer.
+        ``predictions = answered / asked`` over all referenced samples. A record that says "nothing here" is an answer;
+        a missing record is not, nor is one whose reply is null. Formats that only list what was found (COCO results,
+        CSV) cannot tell "nothing" from "not asked": there, a sample without detections counts as unanswered, as does a
+        YOLO sample without a label file; an empty label file is an answer. ``parsed = parsed / due`` over the same
+        samples: the share whose reply the declared ``replies`` rule and box preset read without a fault. A reply that
+        is missing, null, cut off or malformed is not, though boxes that are whole in it count for other scores.
 
     Statistics:
         One row a referenced sample: ``answered`` (0 or 1), ``asked`` (1), ``unanswered`` (the other way round);
@@ -65,9 +64,7 @@ class Coverage(Additive):
         sample = np.flatnonzero(data.references.present)
         if not data.references.file:  # the gate names none
             raise UnmeasurableError("coverage compares with references; name them under data.references")
-        answered = data.predictions.present.copy()
-        if data.predictions.replies is not None:
-            answered &= np.array([reply is not None for reply in data.predictions.replies], dtype=bool)
+        answered = data.predictions.answered.copy()
         given = answered[sample].astype(float)
         asked = np.ones(len(sample))
         failures = data.predictions.failures

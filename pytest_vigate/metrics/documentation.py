@@ -62,7 +62,8 @@ def bands(score: Score) -> str:
     """``excellent from 0.9, good from 0.75, fair from 0.6, poor below``; empty if the score has none."""
     if not score.bands:
         return ""
-    return ", ".join([*(f"{name} from {edge:g}" for edge, name in score.bands), f"{score.below} below"])
+    below = [f"{score.below} below"] if score.below else []
+    return ", ".join([*(f"{name} from {edge:g}" for edge, name in score.bands), *below])
 
 
 def _scores(cls: type[Metric]) -> Iterator[str]:

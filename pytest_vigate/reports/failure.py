@@ -23,7 +23,8 @@ def headline(verdict: Mapping[str, Any]) -> str:
         for word, count in sample["faults"].items():
             faults[word] = faults.get(word, 0) + count
     worst = ", ".join(f"{count} {word}" for word, count in faults.items())
-    cost = f"; the {len(verdict['worst'])} worst samples have {worst}" if worst else ""
+    named = len(verdict.get("worst", ()))
+    cost = f"; the {'worst sample has' if named == 1 else f'{named} worst samples have'} {worst}" if worst else ""
     return f"{verdict['verdict']}: {_flat(verdict['message'])}{cost}"
 
 

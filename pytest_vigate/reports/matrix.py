@@ -34,7 +34,9 @@ def lines(family: Mapping[str, Any]) -> Iterator[str]:
     if hidden:
         yield f"  and {hidden} more classes"
     for cell in measures["largest"]:
-        yield f"  {_wording(cell, background)}"
+        times = "once" if cell["count"] == 1 else f"{cell['count']} times"
+        samples = ", ".join(map(escape.line, cell["samples"]))
+        yield f"  {escape.line(cell['what'])} {times} ({100 * cell['share']:.3g}% of its row): {samples}"
 
 
 def _worst(classes: list[str], matrix: Mapping[str, Mapping[str, int]]) -> tuple[list[str], int]:
@@ -54,16 +56,3 @@ def _worst(classes: list[str], matrix: Mapping[str, Mapping[str, int]]) -> tuple
 def _short(label: str) -> str:
     shown = escape.line(label)
     return shown if len(shown) <= NAME else f"{shown[: NAME - 1]}…"
-
-
-def _wording(cell: Mapping[str, Any], background: str) -> str:
-    """``'dent' taken for 'scratch' 4 times (12% of 'dent'): a.jpg, b.jpg``."""
-    actual, predicted = (f"'{escape.line(cell[side])}'" for side in ("actual", "predicted"))
-    what, whole = f"{actual} taken for {predicted}", actual
-    if cell["predicted"] == background:
-        what = f"{actual} missed"
-    if cell["actual"] == background:
-        what, whole = f"{predicted} invented", "all invented"
-    times = "once" if cell["count"] == 1 else f"{cell['count']} times"
-    samples = ", ".join(map(escape.line, cell["samples"]))
-    return f"{what} {times} ({100 * cell['share']:.3g}% of {whole}): {samples}"

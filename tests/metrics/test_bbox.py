@@ -138,7 +138,10 @@ def test_min_score_keeps_boxes_without_score_and_says_so() -> None:
     data = dataset(boxes([[WHOLE, ELSEWHERE]], scores=[[math.nan, 0.1]]), boxes([[WHOLE]]))
     metric = BoxMatching(min_score=0.5)
     assert evaluate(metric, data)["precision"] == 1.0
-    assert metric.statistics(data).notes == ("1 of 2 predicted boxes state no score: min_score keeps them",)
+    assert metric.statistics(data).notes == (
+        "1 of 2 predicted boxes state no score: min_score keeps them",
+        "min_score 0.5 leaves out 1 of 2 predicted boxes",
+    )
 
 
 def test_acc_is_the_share_of_samples_whose_every_reference_is_found() -> None:

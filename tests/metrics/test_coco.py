@@ -20,12 +20,13 @@ from numpy.testing import assert_allclose
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from pytest_vigate.data.dataset import Dataset
+from pytest_vigate.data.dataset import Boxes, Dataset
 from pytest_vigate.data.joining import join
 from pytest_vigate.data.readers import load
 from pytest_vigate.data.readers.coco import Coco as CocoReader
 from pytest_vigate.data.tables import Role, Source
 from pytest_vigate.errors import UnmeasurableError
+from pytest_vigate.evaluation.estimate import estimate
 from pytest_vigate.evaluation.resampling import multinomial_weights
 from pytest_vigate.metrics import coco
 from pytest_vigate.metrics.base import Key, Metric
@@ -260,7 +261,7 @@ def test_class_with_predictions_only_is_left_out_and_said() -> None:
     statistics = Coco().statistics(dataset(found, boxes([[BOX]])))
     assert Coco().evaluate(statistics, np.ones((1, 1)))[0, 0] == 1
     assert statistics.notes == (
-        "2 predicted boxes are of 2 classes that no reference has ('dent', 'scratch'): COCO's scores leave them out",
+        "predicted boxes of classes that no reference has, left out by COCO's scores: 2 ('dent', 'scratch')",
     )
 
 
@@ -342,8 +343,8 @@ def test_tied_scores_are_told_with_what_they_can_do() -> None:
     statistics = metric.statistics(TIED)
     assert metric.evaluate(statistics, np.ones((1, 10)))[0, 1] == pytest.approx(0.5)
     assert metric.caveats(statistics, "map50") == (
-        "tied scores: their order can move coco.map50 between 0.5000 and 1.0000; it is that of the input. Set ties: "
-        "together to read them as one, or write scores with more digits",
+        "tied scores: their order over all samples can move coco.map50 between 0.5000 and 1.0000; it is that of the "
+        "input. Set ties: together to read them as one, or write scores with more digits",
     )
     assert metric.caveats(statistics, "ar100") == ()
 
@@ -373,8 +374,79 @@ def test_ties_read_together_do_not_depend_on_order(seed: int) -> None:
     order = rng.permutation(8).tolist()
     metric = Coco(ties="together")
     straight = evaluate(metric, dataset(found, truth))
-    shuffled = evaluate(metric, dataset(reorder(found, order), reorder(truth, order)))
+    shuffled = evaluate(metric, dataset(reorder(shuffled_within(rng, found), order), reorder(truth, order)))
     assert_equal(shuffled, straight)
+
+
+def shuffled_within(rng: np.random.Generator, found: Boxes) -> Boxes:
+    """The same boxes in another order within every sample."""
+    index = np.lexsort((rng.random(len(found.label)), found.sample))
+    columns = {name: getattr(found, name)[index] for name in ("xyxy", "label", "score", "crowd", "area")}
+    return replace(found, **columns)
+
+
+# Two references side by side; the first box overlaps both, the second only the left one.
+RIVALS = boxes([[(112, 0, 212, 100), (80, 0, 180, 100)]], scores=[[0.5, 0.5]])
+SIDE_BY_SIDE = boxes([[(100, 0, 200, 100), (130, 0, 230, 100)]])
+
+
+def test_tied_boxes_that_compete_within_a_sample_are_told() -> None:
+    assert Coco().statistics(dataset(RIVALS, SIDE_BY_SIDE)).notes == (
+        "tied scores within a sample: in 1 of them, boxes of one class and score compete for a reference or for the "
+        "last place under a limit; the order of the input decides",
+    )
+    apart = boxes([[(112, 0, 212, 100), (80, 0, 180, 100)]], scores=[[0.5, 0.4]])
+    assert Coco().statistics(dataset(apart, SIDE_BY_SIDE)).notes == ()
+
+
+def test_only_samples_with_references_are_evidence() -> None:
+    # One coin in a hundred pictures, and a worse false box in each of the others: perfect, and proves next to nothing.
+    found = boxes([[BOX]] * 100, scores=[[0.9], *([0.5] for _ in range(99))])
+    data = dataset(found, boxes([[BOX], *([] for _ in range(99))]))
+    metric = Coco()
+    statistics = metric.statistics(data)
+    (weights,) = multinomial_weights(100, draws=200, rng=np.random.default_rng(0))
+    estimated = estimate(metric, statistics, weights=[weights], level=0.95)["map50"]
+    assert (estimated.value, estimated.evidence, estimated.method) == (1.0, 1, "clopper-pearson")
+    assert estimated.low == pytest.approx(0.025)
+
+
+def test_interval_of_a_mean_over_rare_classes_holds_its_value() -> None:
+    # The common class is always found, two rare ones never: draws that lose a rare class would lift the mean.
+    found = boxes([[BOX]] * 30, scores=[[0.9]] * 30)
+    truth = boxes(
+        [[BOX, FALSE], [BOX, FALSE], *([BOX] for _ in range(28))],
+        labels=[[0, 1], [0, 2], *([0] for _ in range(28))],
+    )
+    metric = Coco()
+    statistics = metric.statistics(dataset(found, truth))
+    weights = multinomial_weights(30, draws=300, rng=np.random.default_rng(0))
+    estimated = estimate(metric, statistics, weights=weights, level=0.95)["map50"]
+    assert estimated.value == pytest.approx(1 / 3)
+    assert estimated.low == estimated.value
+    bounds = estimated.bounds(0.95)
+    assert bounds is not None
+    assert bounds[0] == estimated.value
+
+
+@pytest.mark.parametrize("ids", [("-2", "-1"), ("999999999999999", "1000000000000000"), ("7", "10")])
+def test_ties_follow_ids_as_numbers(ids: tuple[str, str]) -> None:
+    # The picture of the smaller id has the false box: 0.5; the other way round 1.
+    far = (300.0, 300.0, 310.0, 310.0)
+    hit_last = dataset(boxes([[far], [BOX]], scores=[[0.5], [0.5]]), boxes([[], [BOX]]))
+    hit_first = dataset(boxes([[BOX], [far]], scores=[[0.5], [0.5]]), boxes([[BOX], []]))
+    assert evaluate(Coco(), replace(hit_last, ids=ids))["map50"] == pytest.approx(0.5)
+    assert evaluate(Coco(), replace(hit_first, ids=ids))["map50"] == 1
+
+
+def test_worst_samples_are_looked_for_among_confident_mistakes() -> None:
+    # 110 pictures with two false boxes below every hit, and one whose false box outranks all.
+    quiet = [[BOX, FALSE, FALSE]] * 110
+    found = boxes([*quiet, [BOX, FALSE]], scores=[*([0.9, 0.1, 0.1] for _ in range(110)), [0.9, 0.99]])
+    metric = Coco()
+    statistics = metric.statistics(dataset(found, boxes([[BOX]] * 111)))
+    without = metric.leave_one_out(statistics)[:, 1]
+    assert int(np.argmax(without)) == 110
 
 
 def test_label_splits_average_precision_by_class() -> None:
@@ -439,3 +511,47 @@ def test_draws_are_no_different_from_pycocotools_on_the_drawn_pictures() -> None
         drawn = np.repeat(np.arange(10), row.astype(int)).tolist()
         repeated = evaluate(Coco(), dataset(reorder(found, drawn), reorder(truth, drawn)))
         assert_allclose(Coco().evaluate(statistics, row[None])[0], list(repeated.values()), atol=1e-12)
+
+
+def one_box(width: float, height: float, *, found: Sequence[float] | None = None) -> tuple[dict[str, Any], Records]:
+    box = [0, 0, width, height]
+    truth = {
+        "images": [{"id": 1, "file_name": "1.jpg"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": box, "area": width * height, "iscrowd": 0}],
+        "categories": [{"id": 1, "name": "coin"}],
+    }
+    return truth, [{"image_id": 1, "category_id": 1, "bbox": found or box, "score": 0.5}]
+
+
+@pytest.mark.parametrize("side", [1e5, 1.001e5])
+def test_largest_area_is_that_of_pycocotools(side: float) -> None:
+    truth, results = one_box(side, side)
+    found = ours(truth, results, Coco())
+    assert_equal(found, theirs(truth, results))
+    assert np.isnan(found["map"]) == (side > 1e5)
+
+
+def test_threshold_of_one_is_met_by_the_very_same_box() -> None:
+    # (12.3 + 0.7) - 12.3 is a little less than 0.7: the IoU of the box with itself comes out below 1.
+    truth, results = one_box(0.7, 7)
+    truth["annotations"][0]["bbox"] = [12.3, 0, 0.7, 7]
+    results = [{**results[0], "bbox": [12.3, 0, 0.7, 7]}]
+    assert (12.3 + 0.7) - 12.3 < 0.7
+    assert ours(truth, results, Coco(iou_thresholds=(1.0,)))["map"] == 1
+
+
+def test_ties_that_hardly_matter_are_not_told() -> None:
+    # 999 hits, and one false box tied with the last of them: precision there is 999/1000 or 1, for one recall of 101.
+    far = (300.0, 300.0, 310.0, 310.0)
+    scores = [[1 - i / 1e4] for i in range(998)] + [[0.5, 0.5]]
+    found = boxes([[BOX]] * 998 + [[far, BOX]], scores=scores)
+    metric = Coco()
+    statistics = metric.statistics(dataset(found, boxes([[BOX]] * 999)))
+    low, high = (metric._scores(statistics, np.ones(999), ties=ties)[1] for ties in ("together", "best"))
+    assert 0 < high - low < 0.001
+    assert metric.caveats(statistics, "map50") == ()
+
+
+def test_bands_do_not_outlive_other_thresholds() -> None:
+    assert {score.name for score in Coco().configured if score.bands} == {"map", "map50"}
+    assert {score.name for score in Coco(iou_thresholds=(0.3, 0.5)).configured if score.bands} == {"map50"}

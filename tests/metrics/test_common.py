@@ -17,7 +17,7 @@ from pytest_vigate.data.coordinates import Float
 from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.metrics import builtin
 from pytest_vigate.metrics.base import Metric, Statistics
-from pytest_vigate.metrics.documentation import page, parameters
+from pytest_vigate.metrics.documentation import bands, page, parameters
 from worlds import dataset, jitter, random_boxes, reorder
 
 METRICS = builtin()
@@ -164,13 +164,15 @@ def test_nan_in_statistics_is_refused(cls: type[Metric]) -> None:
 
 @every_metric
 def test_trials_say_which_samples_bear_on_a_score(cls: type[Metric]) -> None:
-    # Taking away a sample that does not bear on a score must leave the score as it is.
+    # Taking away a sample that does not bear on a score must leave it as it is, or better: it proved nothing.
     data, metric = make_data(11, 30), cls()
     statistics = metric.statistics(data)
     trials, without = metric.trials(statistics), metric.leave_one_out(statistics)
     whole = metric.evaluate(statistics, np.ones((1, 30)))[0]
     for i in range(len(metric.scores)):
-        assert_allclose(without[~trials[:, i], i], whole[i], atol=1e-12)
+        change = without[~trials[:, i], i] - whole[i]
+        better = -1 if metric.scores[i].direction == "lower" else 1
+        assert (np.isnan(change) | (better * change >= -1e-12)).all()
 
 
 @every_metric
@@ -202,6 +204,13 @@ def test_patterns_name_scores_that_can_be_high(cls: type[Metric]) -> None:
     banded = {score.name for score in cls.scores if any(name == "good" for _, name in score.bands)}
     for pattern in cls.patterns:
         assert {*pattern.high, *pattern.low} <= banded
+
+
+@every_metric
+def test_bands_read_as_a_list(cls: type[Metric]) -> None:
+    for score in cls.scores:
+        text = bands(score)
+        assert not score.bands or re.fullmatch(r"\w+( from [0-9.]+| below)(, \w+( from [0-9.]+| below))*", text)
 
 
 @every_metric

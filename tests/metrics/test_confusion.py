@@ -63,9 +63,30 @@ def test_matrix_and_scores_of_a_world_worked_by_hand() -> None:
             "background": {"scratch": 1},
         },
         "largest": [
-            {"actual": "dent", "predicted": "background", "count": 1, "share": 0.5, "samples": ["s1"]},
-            {"actual": "scratch", "predicted": "dent", "count": 1, "share": 0.5, "samples": ["s0"]},
-            {"actual": "background", "predicted": "scratch", "count": 1, "share": 1.0, "samples": ["s1"]},
+            {
+                "actual": "dent",
+                "predicted": "background",
+                "what": "'dent' missed",
+                "count": 1,
+                "share": 0.5,
+                "samples": ["s1"],
+            },
+            {
+                "actual": "scratch",
+                "predicted": "dent",
+                "what": "'scratch' taken for 'dent'",
+                "count": 1,
+                "share": 0.5,
+                "samples": ["s0"],
+            },
+            {
+                "actual": "background",
+                "predicted": "scratch",
+                "what": "'scratch' invented",
+                "count": 1,
+                "share": 1.0,
+                "samples": ["s1"],
+            },
         ],
     }
     # 3 pairs, 2 of them right; 1 of 4 references missed; 1 of 4 predictions invented.
@@ -303,7 +324,20 @@ def test_min_score_leaves_out_low_scores_and_keeps_boxes_without() -> None:
     metric = Confusion(min_score=0.5)
     data = dataset(boxes([[WHOLE, ELSEWHERE, FAR]], scores=[[0.5, 0.49, math.nan]]), boxes([[WHOLE, ELSEWHERE]]))
     assert cells(data, metric) == {("bolt", "bolt"): 1, ("bolt", "background"): 1, ("background", "bolt"): 1}
-    assert metric.statistics(data).notes == ("1 of 3 predicted boxes state no score: min_score keeps them",)
+    assert metric.statistics(data).notes == (
+        "1 of 3 predicted boxes state no score: min_score keeps them",
+        "min_score 0.5 leaves out 1 of 3 predicted boxes",
+    )
+
+
+def test_row_of_which_nothing_was_found_has_no_rate() -> None:
+    # Missed altogether: what is not seen is not confused, and a gate on confusions must not be green for it.
+    statistics = Confusion().statistics(dataset(boxes([[]]), boxes([[WHOLE, ELSEWHERE]])))
+    background = statistics.keys["predicted"].names.index("background")
+    column = statistics.keys["predicted"].code == background
+    ones = np.ones((1, 1))
+    assert math.isnan(Confusion().evaluate(statistics.mark("rate", ~column), ones)[0, 3])
+    assert Confusion().evaluate(statistics.mark("rate", column), ones)[0, 3] == 1.0
 
 
 def test_degenerate_predictions_are_invented_and_said() -> None:
@@ -377,9 +411,30 @@ def test_largest_cells_come_first_with_the_samples_that_hold_most() -> None:
         ),
     )
     assert measures(data)["largest"] == [
-        {"actual": "dent", "predicted": "scratch", "count": 5, "share": 1.0, "samples": ["s2", "s0", "s1"]},
-        {"actual": "bolt", "predicted": "dent", "count": 1, "share": 0.5, "samples": ["s4"]},
-        {"actual": "bolt", "predicted": "scratch", "count": 1, "share": 0.5, "samples": ["s4"]},
+        {
+            "actual": "dent",
+            "predicted": "scratch",
+            "what": "'dent' taken for 'scratch'",
+            "count": 5,
+            "share": 1.0,
+            "samples": ["s2", "s0", "s1"],
+        },
+        {
+            "actual": "bolt",
+            "predicted": "dent",
+            "what": "'bolt' taken for 'dent'",
+            "count": 1,
+            "share": 0.5,
+            "samples": ["s4"],
+        },
+        {
+            "actual": "bolt",
+            "predicted": "scratch",
+            "what": "'bolt' taken for 'scratch'",
+            "count": 1,
+            "share": 0.5,
+            "samples": ["s4"],
+        },
     ]
 
 

@@ -69,14 +69,19 @@ def test_boxes_without_scores_are_an_error_that_names_the_way_out(pytester: pyte
 
 def test_verdict_says_between_which_values_ties_can_move_it(pytester: pytest.Pytester, record: Record) -> None:
     # A hit and a false box a picture, all of one score: precision from 1/2 (read together) to 1 (hits first).
-    write(pytester.path, "  coco.map50: {min: 40%}\n  coco.ar100: {min: 40%}\n", scores=[0.5] * 20)
+    lines = "  coco.map50: {min: 40%}\n  coco.ar100: {min: 40%}\n  coco.ar1: {min: 40%}\n"
+    write(pytester.path, lines, scores=[0.5] * 20)
     judged = verdicts(record())
     note = (
-        "tied scores: their order can move coco.map50 between 0.5000 and 1.0000; it is that of the input. Set ties: "
-        "together to read them as one, or write scores with more digits"
+        "tied scores: their order over all samples can move coco.map50 between 0.5000 and 1.0000; it is that of the "
+        "input. Set ties: together to read them as one, or write scores with more digits"
     )
     assert note in judged["coco.map50"]["notes"]
     assert not any("tied" in said for said in judged["coco.ar100"]["notes"])
+    assert judged["coco.ar1"]["notes"][0] == (
+        "tied scores within a sample: in 10 of them, boxes of one class and score stand on both sides of the limit of "
+        "coco.ar1; their order decides which of them count"
+    )
 
 
 def test_ties_together_leave_nothing_to_say(pytester: pytest.Pytester, record: Record) -> None:

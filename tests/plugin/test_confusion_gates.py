@@ -97,7 +97,6 @@ def test_scores_pool_the_boxes_of_all_pictures(pictures: Path, record: Record) -
         ("{actual: [dent, scratch], predicted: dent}", ("failed", 4 / 12, 5)),
         ("{actual: rust, predicted: rust}", ("failed", 1.0, 2)),
         ("{actual: background, predicted: dent}", ("failed", 1.0, 1)),
-        ("{predicted: scratch}", ("failed", 6 / 15, 5)),  # of 14 references and one invented box
         ("{actual: dent, predicted: scratch, lighting: day}", ("failed", 2 / 5, 3)),
         ("{actual: dent, predicted: scratch, lighting: night}", ("passed", 0.0, 2)),
         ("{actual: dent, predicted: rust}", ("passed", 0.0, 5)),
@@ -235,12 +234,30 @@ def test_row_of_a_class_that_only_predictions_have_cannot_be_measured(
 
 def test_data_without_boxes_has_no_rate(pytester: pytest.Pytester, record: Record) -> None:
     write_pictures(pytester.path, [("a.jpg", "day", []), ("b.jpg", "night", [])])
-    write_gate(pytester.path, "  confusion.rate: {max: 10%, where: {predicted: background}}\n", head=HEAD)
+    write_gate(pytester.path, "  confusion.rate: {max: 10%, where: {actual: dent, predicted: background}}\n", head=HEAD)
     (verdict,) = record()["gates"][0]["verdicts"]
     assert verdict["message"] == (
-        "confusion.rate cannot be measured: no sample has anything that the score could count; "
+        "confusion.rate cannot be measured: no sample has actual=dent: no record has this field; "
         "zero samples prove nothing"
     )
+
+
+def test_class_that_is_never_predicted_is_a_group_that_cannot_be_measured(
+    pytester: pytest.Pytester, record: Record
+) -> None:
+    # Every dent is found, no rust ever said: the accuracy of what is called rust is unknown, not left out.
+    write_pictures(pytester.path, [(f"{i}.jpg", "day", [("dent", "dent"), ("rust", None)]) for i in range(12)])
+    write_gate(pytester.path, "  confusion.accuracy: {min: 90%, per: predicted}\n", head=HEAD)
+    (verdict,) = record()["gates"][0]["verdicts"]
+    assert verdict["verdict"] == "unmeasurable"
+    assert {group["group"]: group["verdict"] for group in verdict["groups"]}["rust"] == "unmeasurable"
+
+
+def test_confusions_of_what_was_never_found_cannot_be_measured(pytester: pytest.Pytester, record: Record) -> None:
+    write_pictures(pytester.path, [(f"{i}.jpg", "day", [("dent", "dent"), ("rust", None)]) for i in range(12)])
+    write_gate(pytester.path, "  confusion.rate: {max: 5%, where: {actual: rust, predicted: dent}}\n", head=HEAD)
+    (verdict,) = record()["gates"][0]["verdicts"]
+    assert (verdict["verdict"], verdict["value"]) == ("unmeasurable", None)
 
 
 def test_misspelt_column_beside_a_right_one_is_said(pictures: Path, record: Record) -> None:
@@ -257,7 +274,14 @@ def test_misspelt_column_beside_a_right_one_is_said(pictures: Path, record: Reco
         (
             "rate: {max: 10%}",
             "7:3: $.thresholds['confusion.rate']: confusion.rate counts what a condition on 'predicted' names, and "
-            "there is none; add where: {predicted: …}",
+            "there is none; add where: {predicted: …}\n"
+            "car.gate.yaml:7:3: $.thresholds['confusion.rate']: confusion.rate is a share of what a condition on "
+            "'actual' names, and there is none; add where: {actual: …}",
+        ),
+        (
+            "rate: {max: 10%, where: {predicted: scratch}}",
+            "7:3: $.thresholds['confusion.rate']: confusion.rate is a share of what a condition on 'actual' names, and "
+            "there is none; add where: {actual: …}",
         ),
         (
             "rate: {max: 10%, where: {actual: dent}}",
@@ -330,9 +354,9 @@ def test_terminal_shows_matrix_and_largest_confusions(pictures: Path, run: Run) 
             scratch        1        4     .           .
             rust           .        .     2           .
             background     1        .     .           .
-            'dent' taken for 'scratch' 2 times (28.6% of 'dent'): a.jpg, b.jpg
-            'dent' missed 2 times (28.6% of 'dent'): b.jpg, d.jpg
-            'scratch' taken for 'dent' once (20% of 'scratch'): b.jpg
+            'dent' taken for 'scratch' 2 times (28.6% of its row): a.jpg, b.jpg
+            'dent' missed 2 times (28.6% of its row): b.jpg, d.jpg
+            'scratch' taken for 'dent' once (20% of its row): b.jpg
         """)
     failure = "\n".join(result.outlines).partition("failed: ")[2].partition("\n=====")[0]
     assert f"failed: {failure}\n" == textwrap.dedent("""\
@@ -379,9 +403,30 @@ def test_record_holds_the_whole_matrix_and_no_rate_without_a_column(pictures: Pa
             "background": {"dent": 1},
         },
         "largest": [
-            {"actual": "dent", "predicted": "scratch", "count": 2, "share": 2 / 7, "samples": ["a.jpg", "b.jpg"]},
-            {"actual": "dent", "predicted": "background", "count": 2, "share": 2 / 7, "samples": ["b.jpg", "d.jpg"]},
-            {"actual": "scratch", "predicted": "dent", "count": 1, "share": 1 / 5, "samples": ["b.jpg"]},
+            {
+                "actual": "dent",
+                "predicted": "scratch",
+                "what": "'dent' taken for 'scratch'",
+                "count": 2,
+                "share": 2 / 7,
+                "samples": ["a.jpg", "b.jpg"],
+            },
+            {
+                "actual": "dent",
+                "predicted": "background",
+                "what": "'dent' missed",
+                "count": 2,
+                "share": 2 / 7,
+                "samples": ["b.jpg", "d.jpg"],
+            },
+            {
+                "actual": "scratch",
+                "predicted": "dent",
+                "what": "'scratch' taken for 'dent'",
+                "count": 1,
+                "share": 1 / 5,
+                "samples": ["b.jpg"],
+            },
         ],
     }
 

@@ -393,3 +393,13 @@ def test_misspelt_label_field_is_not_a_world_without_labels(world: Path, run: Ru
         "unmeasurable: bbox.f1 cannot be measured: predictions.jsonl: fields: no record has the field 'knd', declared "
         "as label; did you mean 'kind'?"
     ) in result.outlines
+
+
+def test_empty_text_is_a_group_like_any_other(world: Path, run: Run) -> None:
+    path = world / "references.jsonl"
+    path.write_text(path.read_text(encoding="utf-8").replace('"day"', '""'), encoding="utf-8")
+    write_gate(world, "  bbox.f1: {min: 1%, per: lighting}\n")
+    result = run("--vigate-json=vigate.json")
+    (verdict,) = json.loads((world / "vigate.json").read_text(encoding="utf-8"))["gates"][0]["verdicts"]
+    assert [(group["group"], group["samples"]) for group in verdict["groups"]] == [("", 7), ("night", 1)]
+    result.assert_outcomes(failed=1)  # the picture at night is missed

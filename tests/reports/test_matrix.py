@@ -17,6 +17,7 @@ def family(
         {
             "actual": a,
             "predicted": b,
+            "what": f"'{a}' taken for '{b}'",
             "count": counts[a, b],
             "share": counts[a, b] / sum(rows[a].values()),
             "samples": ["a.jpg"],
@@ -57,8 +58,8 @@ def test_names_are_shortened_and_escaped() -> None:
         r"  a long name of …                 .        1200           .",
         r"  \::\x1b[2J                       .           1           .",
         r"  background                       .           1           .",
-        r"  'a long name of a class' taken for '\::\x1b[2J' 1200 times (100% of 'a long name of a class'): a.jpg",
-        r"  '\::\x1b[2J' invented once (100% of all invented): a.jpg",
+        r"  'a long name of a class' taken for '::\x1b[2J' 1200 times (100% of its row): a.jpg",
+        r"  'background' taken for '::\x1b[2J' once (100% of its row): a.jpg",
     ]
 
 
