@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import yaml
 
 from pytest_vigate.data import records
-from pytest_vigate.data.coordinates import PRESETS
+from pytest_vigate.data.coordinates import PRESETS, Float
 from pytest_vigate.data.files import encodable, entries, inside, read_bytes, refuse_deeper, shown
+from pytest_vigate.data.pictures import read_size
 from pytest_vigate.data.readers import Reader
 from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
 from pytest_vigate.errors import DataError
@@ -34,40 +35,56 @@ class Yolo(Reader):
 
     def read(self, source: Source) -> Table:
         records.refuse_unknown_fields(source, self.name, ())
-        files: list[tuple[str, Path | None, str]] = []
+        files: list[_Sample] = []
         for folder in source.paths:
             files += _samples(source, folder)
         boxes = _Columns()
-        for sample, (_, file, _) in enumerate(files):
-            if file is not None:
-                boxes.read(source, file, sample)
+        for sample, entry in enumerate(files):
+            if entry.labels is not None:
+                boxes.read(source, entry.labels, sample)
         names = _names(source)
         return Table(
             source,
-            {"stem": tuple(stem for stem, _, _ in files)},
-            lambda i: files[i][2],
-            np.full((len(files), 2), np.nan),
+            {"stem": tuple(entry.stem for entry in files)},
+            lambda i: files[i].place,
+            _sizes(source, files),
             derive_boxes=partial(boxes.finish, source, names),
+            sizing="let the folder hold the pictures under images/, as PNG or JPEG files",
             categories=names,
         )
 
 
-def _samples(source: Source, folder: Path) -> list[tuple[str, Path | None, str]]:
+class _Sample(NamedTuple):
+    """A picture, and the files that say something of it."""
+
+    stem: str
+    labels: Path | None
+    place: str
+    picture: Path | None
+
+
+def _sizes(source: Source, files: Sequence[_Sample]) -> Float:
+    """Sizes of the pictures that stand beside the labels, (n, 2)."""
+    found = [None if entry.picture is None else read_size(source, entry.picture) for entry in files]
+    return np.array([(np.nan, np.nan) if size is None else size for size in found], dtype=np.float64).reshape(-1, 2)
+
+
+def _samples(source: Source, folder: Path) -> list[_Sample]:
     """Stem, label file and place of every sample: the pictures' where there are any, else the label files'."""
     labels = folder / "labels" if (folder / "labels").is_dir() else folder
     images = folder / "images"
     inner = entries(source, labels)
     found = {file.stem: file for file in inner if file.suffix == ".txt" and file.name != _CLASSES}
-    stems: list[str] = []
+    pictures: dict[str, Path] = {}
     if images.is_dir():
-        stems = sorted(file.stem for file in entries(source, images) if file.suffix.lower() in _PICTURES)
-        orphans = found.keys() - set(stems)
-        if stems and orphans:
+        pictures = {file.stem: file for file in entries(source, images) if file.suffix.lower() in _PICTURES}
+        orphans = found.keys() - pictures.keys()
+        if pictures and orphans:
             raise DataError(
                 shown(source, found[min(orphans)]),
                 "these labels have no picture under images/; add it or drop the file",
             )
-    if not found and not stems:
+    if not found and not pictures:
         splits = [entry.name for entry in inner if entry.is_dir()]
         hint = f"name one of its folders: {', '.join(splits)}" if splits else "check the path"
         raise DataError(shown(source, labels), f"this folder holds no label files (*.txt); {hint}")
@@ -76,8 +93,13 @@ def _samples(source: Source, folder: Path) -> list[tuple[str, Path | None, str]]
         refuse_deeper(source, images, _PICTURES)
     # a picture without labels has no objects; without pictures, every label file is a sample
     return [
-        (encodable(stem), found.get(stem), shown(source, found.get(stem) or labels / f"{stem}.txt"))
-        for stem in stems or found
+        _Sample(
+            encodable(stem),
+            found.get(stem),
+            shown(source, found.get(stem) or labels / f"{stem}.txt"),
+            pictures.get(stem),
+        )
+        for stem in sorted(pictures) or found
     ]
 
 
