@@ -7,23 +7,27 @@ families and readers just as they do in a run.
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_vigate import __version__
+from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.errors import GateFileError, PluginError, UnmeasurableError, did_you_mean
-from pytest_vigate.evaluation.cache import Session
+from pytest_vigate.evaluation.cache import Loaded, Session
 from pytest_vigate.evaluation.plan import Plan, read_plan
 from pytest_vigate.gates.schema import FamilyDescription, ScoreDescription, with_families
 from pytest_vigate.metrics import documentation
 from pytest_vigate.metrics.base import Metric
-from pytest_vigate.nodes import Registries, registries, roots, shown
+from pytest_vigate.nodes import registries, roots, shown
 from pytest_vigate.plugin import SUFFIXES
 from pytest_vigate.reports import escape
+from pytest_vigate.verdicts import judge
 
 Command = Callable[[pytest.Config, argparse.Namespace], int]
 
@@ -45,9 +49,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("vigate", description="Quality gates for vision-language models.")
     parser.add_argument("--version", action="version", version=f"pytest-vigate {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    lint = commands.add_parser("lint", help="check gate files, without scoring")
+    lint = commands.add_parser("lint", help="check gate files, without judging")
     lint.add_argument("paths", nargs="+", metavar="PATH", help="gate files, or folders to search for them")
-    lint.add_argument("--data", action="store_true", help="also read the data and join both sides")
+    lint.add_argument(
+        "--data",
+        action="store_true",
+        help="also read the data, join both sides and score them once, without intervals: tell what cannot be measured",
+    )
     lint.set_defaults(command=_lint)
     schema = commands.add_parser("schema", help="print the JSON Schema of gate files, for editors")
     schema.set_defaults(command=_schema, paths=[])
@@ -99,7 +107,15 @@ def _lint(config: pytest.Config, options: argparse.Namespace) -> int:
                 formats=tuple(known.readers),
                 presets=known.presets,
             )
-            data = f", {_data_summary(plan, session, known)}" if options.data else ""
+            data = ""
+            if options.data:
+                loaded = session.load(plan.gate.data, readers=known.readers, presets=known.presets)
+                if reasons := _unmeasurable(plan, loaded):
+                    for reason in reasons:
+                        _complain(f"{name}: {reason}")
+                    worst = max(worst, 1)
+                    continue
+                data = f", {_data_summary(plan, loaded.dataset)}"
             print(f"{name}: {len(plan.checks)} thresholds{data}")
         except (GateFileError, PluginError) as error:
             _complain(str(error))
@@ -122,21 +138,32 @@ def _gate_files(paths: Sequence[str]) -> Iterator[Path]:
                 yield absolute
 
 
-def _data_summary(plan: Plan, session: Session, known: Registries) -> str:
-    """Read and join, down to the boxes that the gate's families need.
+def _unmeasurable(plan: Plan, loaded: Loaded) -> tuple[str, ...]:
+    """Why thresholds would be unmeasurable in a run, each reason once. No interval is drawn, and no bound counts."""
+    gate = replace(plan.gate, intervals=replace(plan.gate.intervals, draws=0))
+    today = dt.datetime.now(dt.UTC).date()
+    reasons: dict[str, None] = {}
+    for check in plan.checks:
+        try:
+            slices, notes = loaded.slices(check, gate)
+            verdict, _ = judge(check, slices, level=gate.intervals.level, signature="", notes=notes, today=today)
+        except UnmeasurableError as error:
+            reasons[str(error)] = None
+        else:
+            if verdict["verdict"] == "unmeasurable":
+                reasons[verdict["message"]] = None
+    return tuple(reasons)
 
-    Raises:
-        UnmeasurableError: If anything is wrong with the data.
-    """
-    loaded = session.load(plan.gate.data, readers=known.readers, presets=known.presets)
-    dataset = loaded.dataset
+
+def _data_summary(plan: Plan, dataset: Dataset) -> str:
+    """What was read and joined, down to the boxes that the gate's families need."""
     boxes = ""
     if any("boxes" in metric.needs for metric in plan.families.values()):
         predicted, referenced = dataset.predictions.boxes, dataset.references.boxes
         boxes = f", {len(predicted.label)} predicted and {len(referenced.label)} referenced boxes"
         if failures := dataset.predictions.failures:
             boxes += f", malformed replies: {len(failures)}"
-    answered = int((dataset.predictions.present & dataset.references.present).sum())
+    answered = int((dataset.predictions.answered & dataset.references.present).sum())
     return f"{len(dataset)} samples, {answered} with a prediction{boxes}"
 
 

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from pytest_vigate.gates.syntax import compose
-from worlds import hook_example, write_gate, write_world
+from worlds import hook_example, write_gate, write_jsonl, write_world
 
 
 def vigate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -80,6 +80,92 @@ def test_lint_with_data_counts_malformed_replies(folder: Path) -> None:
         "car.gate.yaml: 1 thresholds, 8 samples, 8 with a prediction, 6 predicted and 8 referenced boxes, "
         "malformed replies: 2\n"
     )
+
+
+def test_lint_with_data_counts_only_what_was_answered(folder: Path) -> None:
+    path = folder / "predictions.jsonl"
+    first, *others = path.read_text(encoding="utf-8").splitlines()
+    lines = [json.dumps({**json.loads(first), "raw_output": None}), *others]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    write_gate(folder, "  bbox.f1: {min: 70%}\n")
+    assert vigate(folder, "lint", "--data", ".").stdout == (
+        "car.gate.yaml: 1 thresholds, 8 samples, 7 with a prediction, 7 predicted and 8 referenced boxes\n"
+    )
+
+
+RECORDS_GATE = """\
+vigate: 1
+data:
+  predictions: {path: p.jsonl, format: jsonl, fields: {text: answer}DECLARED}
+  references: {path: r.jsonl, boxes: {order: xyxy, space: 1000}}
+thresholds:
+"""
+
+
+def write_records(folder: Path, *, declared: str, label: str, thresholds: str) -> None:
+    """A gate on one picture with a car, and on a reply with a box of this label; `declared` are words of its side."""
+    box = [0, 0, 500, 500]
+    reply = json.dumps([{"bbox_2d": box, "label": label}])
+    write_jsonl(folder / "p.jsonl", [{"id": 1, "answer": reply}])
+    write_jsonl(folder / "r.jsonl", [{"id": 1, "boxes": [box], "labels": ["car"]}])
+    write_gate(folder, thresholds, head=RECORDS_GATE.replace("DECLARED", declared))
+
+
+@pytest.mark.parametrize(
+    ("declared", "thresholds", "reasons"),
+    [
+        (
+            "",
+            "  bbox.f1: {min: 1%}\n  bbox.iou: {min: 1%}\n  coverage.predictions: {min: 1%}\n"
+            "  coverage.parsed: {min: 1%}\n",
+            [
+                "p.jsonl: bbox needs boxes, and these records carry replies; declare how the replies write them, as "
+                "boxes: qwen3-vl, name the fields that hold them under 'fields', or gate another family",
+                "coverage.parsed is undefined: nothing says how the replies of p.jsonl write boxes; declare it, as "
+                "boxes: qwen3-vl",
+            ],
+        ),
+        (
+            ", boxes: qwen3-vl",
+            "  bbox.f1: {min: 1%}\n  confusion.accuracy: {min: 1%, confidence: 95%}\n",
+            [
+                "p.jsonl: no predicted label is known to r.jsonl: predictions have 'auto', references 'car'; say which "
+                "mean the same: labels_map: {auto: car} under predictions",
+            ],
+        ),
+        (
+            ", boxes: qwen3-vl, labels_map: {auto: car}",
+            "  bbox.f1: {min: 1%, where: {label: lorry}}\n  bbox.iou: {min: 1%, min_samples: 50, severity: warn}\n",
+            [
+                "no sample has label=lorry: the data has 'car'; zero samples prove nothing",
+            ],
+        ),
+    ],
+)
+def test_lint_with_data_tells_what_cannot_be_measured_as_a_run_does(
+    folder: Path, declared: str, thresholds: str, reasons: list[str]
+) -> None:
+    write_records(folder, declared=declared, label="auto", thresholds=thresholds)
+    result = vigate(folder, "lint", "--data", ".")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.splitlines() == [f"car.gate.yaml: {reason}" for reason in reasons]
+    (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--vigate-json=record.json"],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    (gate,) = json.loads((folder / "record.json").read_text(encoding="utf-8"))["gates"]
+    unmeasurable = [item["message"] for item in gate["verdicts"] if item["verdict"] == "unmeasurable"]
+    assert len(unmeasurable) >= len(reasons)
+    assert {message.partition(" cannot be measured: ")[2] or message for message in unmeasurable} == set(reasons)
+
+
+def test_lint_with_data_judges_nothing(folder: Path) -> None:
+    write_gate(folder, "  bbox.f1: {min: 99%, confidence: 99%, min_samples: 50}\n")
+    assert vigate(folder, "lint", "--data", ".").returncode == 0
 
 
 def test_lint_knows_the_box_presets_of_a_conftest(folder: Path) -> None:

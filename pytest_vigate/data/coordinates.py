@@ -22,8 +22,13 @@ FARTHEST = 1e9
 Order = Literal["xyxy", "xywh", "yxyx", "cxcywh"]
 Space = Literal["pixels"] | float
 
-#: In which they are looked for where boxes seem to be in another one.
-_ORDERS: tuple[Order, ...] = ("xyxy", "xywh", "cxcywh", "yxyx")
+#: In words, and in the order in which they are looked for where boxes seem to be in another one.
+_ORDERS: dict[Order, str] = {
+    "xyxy": "corners",
+    "xywh": "corner and extent",
+    "cxcywh": "centre and extent",
+    "yxyx": "y first",
+}
 
 #: Half of the picture's side: detectors overshoot the edge, but not by more than this.
 OVERSHOOT = 0.5
@@ -100,6 +105,10 @@ class Convention:
 
     def __str__(self) -> str:
         """The convention as a gate file declares it."""
+        return self.declared()
+
+    def declared(self, *more: str) -> str:
+        """The convention as a gate file declares it, with more entries, as ``size: [W, H]``."""
         words = {"order": self.order, "space": _space_name(self.space)}
         shown = [f"preset: {self.name}"] if self.name else []
         shown += [f"{word}: {text}" for word, text in words.items() if not self.name or word in self.stated]
@@ -109,7 +118,17 @@ class Convention:
             shown.append(f"resize: {self.resize}")
         if self.one_based:
             shown.append("one_based: true")
+        shown += more
         return f"boxes: {self.name}" if shown == [f"preset: {self.name}"] else f"boxes: {{{', '.join(shown)}}}"
+
+    @property
+    def meaning(self) -> str:
+        """What the numbers count, in a few words: ``0–1000, y first``."""
+        if self.space == "pixels":
+            count = "pixels of the model's input" if self.framed else "pixels"
+        else:
+            count = f"0–{self.space:g}"
+        return count if self.order == "xyxy" else f"{count}, {_ORDERS[self.order]}"
 
     @property
     def framed(self) -> bool:
@@ -199,14 +218,13 @@ def _frames(original: Float, stated: Float | None, convention: Convention, named
     unknown = np.flatnonzero(np.isnan(frame).any(axis=1))
     if convention.resize is not None and len(unknown):
         frame[unknown] = _resized(original[unknown], convention.resize, lambda j: named(int(unknown[j])))
-    head = f"preset: {convention.name}" if convention.name else f"order: {convention.order}, space: pixels"
     _refuse(
         _lacking(frame),
         named,
         lambda *_: (
             f"input size missing: {convention} counts pixels of the model's resized input; give the records "
             "input_width and input_height (fields: {input_width: …, input_height: …} names them otherwise), or declare "
-            f"boxes: {{{head}, size: [W, H]}}, or boxes: {{{head}, resize: {{max_pixels: …}}}}"
+            f"{convention.declared('size: [W, H]')}, or {convention.declared('resize: {max_pixels: …}')}"
         ),
     )
     return frame
@@ -317,7 +335,7 @@ class _Placing:
             if space != convention.space and self._in_range(space):
                 looks = f"0–{space:g} integers" if space in (1000.0, 1024.0) else _looks(space)
                 return f"these look like {looks}: {self._declared(space)}"
-        frame = str(self._declared("pixels")).replace("}", ", size: [W, H]}")
+        frame = self._declared("pixels").declared("size: [W, H]")
         return f"these look like pixels of a picture of another size, or of another order: {frame}"
 
     def _in_range(self, space: Space) -> bool:

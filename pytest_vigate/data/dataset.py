@@ -99,6 +99,13 @@ class Side:
         has = {"replies": self.replies is not None, "boxes": self.derive_boxes is not None}
         return frozenset(name for name, there in has.items() if there)
 
+    @property
+    def answered(self) -> Bool:
+        """(n,) whether the side says something of the sample: it has a record, and no reply that is null."""
+        if self.replies is None:
+            return self.present
+        return self.present & np.array([reply is not None for reply in self.replies], dtype=np.bool_)
+
     @cached_property
     def boxes(self) -> Boxes:
         """The boxes of this side.
@@ -134,6 +141,8 @@ class Dataset:
     references: Side
     pictures: Int | None = None
     """(n,) picture of every sample, of which several are on one; None where each is drawn on its own."""
+    leads: Bool | None = None
+    """(n,) whether the sample is the first of its record; None where every sample is a record, or several."""
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -144,6 +153,8 @@ class Dataset:
         }
         if self.pictures is not None:
             columns["pictures"] = self.pictures
+        if self.leads is not None:
+            columns["leads"] = self.leads
         for name, column in columns.items():
             if len(column) != n:
                 raise ValueError(f"{name} must have {n} entries, got {len(column)}")

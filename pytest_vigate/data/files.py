@@ -24,7 +24,8 @@ _SIGNS = {
 HEAD = 1 << 16
 #: Bytes in which the first line of a JSONL file has to end for its format to be found.
 LONG_HEAD = 1 << 23
-_LINES = frozenset({".jsonl", ".ndjson"})
+#: Endings of files with a JSON record a line.
+LINES = frozenset({".jsonl", ".ndjson"})
 _MARK = b"\xef\xbb\xbf"
 
 
@@ -182,7 +183,7 @@ def read_head(source: Source, path: Path) -> bytes:
     try:
         with resolved.open("rb") as stream:
             head = stream.read(HEAD)
-            if path.suffix in _LINES and b"\n" not in head.lstrip():
+            if path.suffix in LINES and b"\n" not in head.lstrip():
                 head += stream.readline(LONG_HEAD - len(head))
     except OSError as error:
         raise DataError(
@@ -195,8 +196,8 @@ def digest(source: Source) -> str:
     """``sha256:…`` over the content of all files that were read for the source of a table.
 
     One file has the sum that ``sha256sum`` prints; folders and several files have the sum of such a listing, in
-    the order of the names. Pictures are never read, and so are no part of it. The files of a reader that opened
-    them on its own are read for their sums now.
+    the order of the names. Of pictures no more than the size is read, which stands there for their sum. The files of
+    a reader that opened them on its own are read for their sums now.
 
     Raises:
         DataError: If nothing was read and a file cannot be.

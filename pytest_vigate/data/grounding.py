@@ -20,8 +20,8 @@ from pytest_vigate.errors import DataError
 
 #: Boxes in one reply: no picture needs more, and a model stuck in a loop writes any number.
 MOST_BOXES = 10_000
-#: Replies that other presets are tried on, where the declared one fits none; and characters of one.
-_TRIED = 5
+#: Replies that other presets are tried on, where the declared one reads no box; and characters of one.
+_TRIED = 20
 _SHORT = 10_000
 
 
@@ -95,22 +95,29 @@ def alternatives(raw: RawBoxes, source: Source) -> tuple[Convention, ...] | None
 
 
 def refuse_misfit(table: Table, raw: RawBoxes) -> None:
-    """Raise where the preset reads no reply at all: it is the wrong one, or nothing is known of this model.
+    """Raise where the preset reads no box at all: it is the wrong one, or nothing is known of this model.
+
+    A reply that says "nothing is here" is no proof that the preset fits: many dialects say it in the same words.
 
     Raises:
-        DataError: If every reply failed, and none has a box.
+        DataError: If no reply has a box, and most of them failed, or one that did is read in another way.
     """
-    replies = {i: reply for i, reply in enumerate(table.replies or ()) if reply is not None}
     failures, preset = raw.failures, raw.preset
-    if failures is None or preset is None or len(raw.numbers) or not replies or replies.keys() - failures.keys():
+    if not failures or preset is None or len(raw.numbers):
         return
-    first = next(iter(replies))
-    short = [reply for reply in replies.values() if len(reply) <= _SHORT]
+    replies = {i: reply for i, reply in enumerate(table.replies or ()) if reply is not None}
+    failed = [replies[i] for i in sorted(failures)]
+    likely = _likely([reply for reply in failed if len(reply) <= _SHORT][:_TRIED], table.source, preset)
+    if not likely and 2 * len(failed) <= len(replies):
+        return
+    first = min(failures)
     count = f"any of the {len(replies)} replies" if len(replies) > 1 else "the only reply"
+    malformed = f", of which {len(failed)} cannot be read" if len(failed) < len(replies) else ""
+    unknown = "declare the preset of the model's dialect, or how the answer is found in its replies"
     raise DataError(
         table.places(first),
-        f"{raw.convention} reads no box in {count}; in {quoted(replies[first], longest=80)} "
-        f"{_reason(failures[first])}; {_likely(short[:_TRIED], table.source, preset)}",
+        f"{raw.convention} reads no box in {count}{malformed}; in {quoted(replies[first], longest=80)} "
+        f"{_reason(failures[first])}; {likely or unknown}",
     )
 
 
@@ -119,11 +126,11 @@ def _reason(failure: ParseFailure) -> str:
 
 
 def _likely(replies: Sequence[str], source: Source, preset: Preset) -> str:
-    """The rule, or another preset, that reads the replies, as a hint to people."""
+    """The rule, or other presets, that read the replies, as a hint to people; empty where there is none."""
     for rule in get_args(ReplyRule):
         if any(read_reply(reply, rule, preset).boxes for reply in replies):
             return f"they are read where the gate declares replies: {rule}"
-    found: dict[str, tuple[int, int]] = {}
+    found: dict[Preset, tuple[int, int]] = {}
     for other in presets.builtin():
         if other.read == read_anything:
             continue
@@ -131,9 +138,9 @@ def _likely(replies: Sequence[str], source: Source, preset: Preset) -> str:
         boxes = [box for reading in readings if reading.failure is None for box in reading.boxes]
         space = other.convention.space
         if boxes and all(space == "pixels" or 0 <= number <= space for box in boxes for number in box.numbers):
-            found[other.name] = (sum(bool(box.label) for box in boxes), len(boxes))
-    best = [name for name, count in found.items() if count == max(found.values())]
-    if not best:
-        return "declare the preset of the model's dialect, or how the answer is found in its replies"
-    names = f"preset {best[0]} reads" if len(best) == 1 else f"presets {', '.join(best[:-1])} and {best[-1]} read"
-    return f"the {names} them: boxes: {best[0]}"
+            found[other] = (sum(bool(box.label) for box in boxes), len(boxes))
+    best = [other for other, count in found.items() if count == max(found.values())]
+    if len(best) < 2:
+        return "".join(f"the preset {other.name} reads them: boxes: {other.name}" for other in best)
+    *names, last = (f"{other.name} ({other.convention.meaning})" for other in best)
+    return f"the presets {', '.join(names)} and {last} read them; declare the one of your model"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from pytest_vigate.data.coordinates import Int
 from pytest_vigate.data.dataset import Boxes, Dataset, Side
 from pytest_vigate.data.pairing import Pair
-from pytest_vigate.data.records import PICTURE_KEYS
+from pytest_vigate.data.records import PICTURE_KEYS, stem
 from pytest_vigate.data.replies import ParseFailure
 from pytest_vigate.data.tables import Table
 from pytest_vigate.errors import DataError, did_you_mean
@@ -39,8 +40,9 @@ def join(
         extra: A prediction without a reference is an error, or is dropped (``ignore``).
 
     Raises:
-        DataError: If there are no samples, an id is there twice, no id is on both sides, an attribute is on neither,
-            or what `missing` and `extra` say. What is wrong with boxes comes when boxes are asked for.
+        DataError: If there are no samples, an id is there twice, no id is on both sides, a record is joined to one of
+            another picture, an attribute is on neither, or what `missing` and `extra` say. What is wrong with boxes
+            comes when boxes are asked for.
     """
     if references is None:
         return _alone(predictions, attributes)
@@ -73,6 +75,7 @@ def join(
             f"{_count(len(absent), 'reference has', 'references have')} no prediction: {_some(absent)}; "
             f"add the predictions, or declare missing: count",
         )
+    _refuse_other_pictures(predictions, references, key, record)
     sample = np.full(len(predictions), -1, dtype=np.int64)
     sample[record[record >= 0]] = np.flatnonzero(record >= 0)
     everyone = np.arange(len(ids))
@@ -137,6 +140,38 @@ def _index(table: Table, key: str) -> dict[str, int]:
                 f"make the id of more fields: fields: {{id: [image, prompt]}}",
             )
     return index
+
+
+def _refuse_other_pictures(predictions: Table, references: Table, key: str, record: Int) -> None:
+    """Raise where both sides name the picture of a joined pair, and not the same one.
+
+    Under an id of its own, folder and ending are left to each side; pictures joined by their stems may have folders on
+    one side only, or the same last ones.
+    """
+    ours, theirs = predictions.keys.get("image"), references.keys.get("image")
+    if ours is None or theirs is None:
+        return
+    for i, j in enumerate(record.tolist()):
+        if j < 0 or ours[j] == theirs[i]:
+            continue
+        if key != "stem" and stem(ours[j]) != stem(theirs[i]):
+            advice = "declare fields: {id: image}, or correct the records"
+        elif key == "stem" and _in_other_folders(ours[j], theirs[i]):
+            advice = "write the same folders on both sides, or none"
+        else:
+            continue
+        raise DataError(
+            predictions.places(j),
+            f"the {key} {references.keys[key][i]!r} joins the picture {ours[j]!r} with {theirs[i]!r} at "
+            f"{references.places(i)}; {advice}",
+        )
+
+
+def _in_other_folders(one: str, other: str) -> bool:
+    """Whether two names of a picture both have folders, and neither's are the last ones of the other's."""
+    folders = [PurePosixPath(name.replace("\\", "/")).parent.parts for name in (one, other)]
+    shared = min(map(len, folders))
+    return shared > 0 and folders[0][-shared:] != folders[1][-shared:]
 
 
 def _side(

@@ -19,6 +19,7 @@ from pytest_vigate.data.vocabulary import (
     name_of,
     own_names,
     refuse_idle_rules,
+    refuse_misspelt,
     unnamed,
 )
 from pytest_vigate.errors import DataError
@@ -72,8 +73,7 @@ class Pair:
         _refuse_unplaceable(ours, theirs, sizes)
         sizes = _with_declared(sizes, theirs, ours)
         names, vocabulary = _vocabularies(self.left, ours, self.right, theirs)
-        phrases = any(side is not None and side.raw.phrases for side in (ours, theirs))
-        finish = partial(_finished, n=n, sizes=sizes, vocabulary=vocabulary, phrases=phrases)
+        finish = partial(_finished, n=n, sizes=sizes, vocabulary=vocabulary)
         references = finish(theirs, names[1])
         if theirs is not None:
             _refuse_degenerate(references, theirs)
@@ -189,12 +189,12 @@ def _refuse_unplaceable(ours: _Gathered | None, theirs: _Gathered | None, sizes:
     lost = np.flatnonzero(np.isnan(sizes[framed.sample]).any(axis=1))
     if len(lost):
         found = "relative" if relative else "pixels of another frame"
-        declared = ", or declare boxes: {size: [W, H]}" if relative else ""
+        declared = f", or declare {convention.declared('size: [W, H]')} where all have one size" if relative else ""
         raise DataError(
             framed.place(int(lost[0])),
             f"image size missing: these boxes are {found} ({convention}), those of "
             f"{sides[bound.index(False)].table.source.file} are pixels of the original; "
-            f"give the records width and height{declared}",
+            f"{framed.table.sizing}{declared}",
         )
 
 
@@ -216,6 +216,9 @@ def _vocabularies(
         refuse_idle_rules(left, right, coded=ours.raw.coded or theirs.raw.coded)
     our_names = () if ours is None else _named(ours, right, theirs)
     their_names = () if theirs is None else _named(theirs, left, ours)
+    if ours is not None and theirs is not None:
+        refuse_misspelt(ours.table, ours.raw, our_names, their_names)
+        refuse_misspelt(theirs.table, theirs.raw, their_names, our_names)
     return (our_names, their_names), tuple(dict.fromkeys((*their_names, *our_names)))
 
 
@@ -244,14 +247,13 @@ def _finished(
     n: int,
     sizes: Float,
     vocabulary: tuple[str, ...],
-    phrases: bool,
 ) -> Boxes:
     if side is None:
         none = np.empty(0)
         no: Bool = np.empty(0, dtype=np.bool_)
         offsets = np.zeros(n + 1, dtype=np.int64)
         return Boxes(
-            np.empty((0, 4)), np.empty(0, dtype=np.int64), none, no, none, offsets, vocabulary, phrases, frozenset()
+            np.empty((0, 4)), np.empty(0, dtype=np.int64), none, no, none, offsets, vocabulary, declared=frozenset()
         )
     raw, rows = side.raw, side.rows
     xyxy = place(
@@ -281,7 +283,7 @@ def _finished(
         area,
         offsets,
         vocabulary,
-        phrases,
+        raw.phrases,
         frozenset(names),
         extent,
     )

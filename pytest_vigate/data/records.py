@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import Literal
 
 import msgspec
 import numpy as np
 
 from pytest_vigate.data.coordinates import Float, Int
 from pytest_vigate.data.decoding import decode_line, read_lines
-from pytest_vigate.data.tables import Source
+from pytest_vigate.data.tables import Role, Source
 from pytest_vigate.errors import DataError, did_you_mean
 
 Record = Mapping[str, object]
@@ -20,6 +21,13 @@ Column = tuple[str | None, ...]
 
 #: Ids that are the picture's file name, and that name without folder and ending.
 PICTURE_KEYS = ("image", "stem")
+#: Usual names of the field that holds a reply, of each side, in the order in which they are looked for.
+REPLIES: Mapping[Role, tuple[str, ...]] = {
+    "predictions": ("raw_output", "prediction", "text"),
+    "references": ("reference", "text"),
+}
+#: Names of fields that may hold a reply of a model.
+ANSWERS = (*REPLIES["predictions"], "answer")
 _RECORD = msgspec.json.Decoder(dict[str, object])
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 
@@ -172,6 +180,34 @@ def one_field(source: Source, name: str, default: str) -> str:
     if isinstance(theirs, str):
         return theirs
     raise DataError(source.file, f"fields: {name} is one field, but {len(theirs)} are declared; name one")
+
+
+def refuse_two_answers(source: Source, *, names: Collection[str], boxes: Mapping[str, str]) -> None:
+    """Raise where predictions have boxes and replies, and the gate does not say which of them is the model's answer.
+
+    Dumps of evaluations copy the reference's box beside the reply: scored in its place, it would be always right.
+
+    Args:
+        source: What the records belong to.
+        names: Names of all their fields.
+        boxes: Fields that hold boxes, and how ``fields`` declares each.
+    """
+    if source.role != "predictions" or declares(source, "boxes") or declares(source, "text"):
+        return
+    box = next((name for name in boxes if name in names), None)
+    text = next((name for name in ANSWERS if name in names), None)
+    if box is not None and text is not None:
+        raise DataError(
+            source.file,
+            f"the records have boxes ({box}) and replies ({text}), and nothing says which are the model's answer; "
+            f"declare fields: {{{boxes[box]}}} or fields: {{text: {text}}}",
+        )
+
+
+def declares(source: Source, part: Literal["boxes", "text"]) -> bool:
+    """Whether ``fields`` says where boxes, or replies, are."""
+    names = ("boxes", "box") if part == "boxes" else ("text", *REPLIES["predictions"], *REPLIES["references"])
+    return any(name in source.fields for name in names)
 
 
 class Vocabulary:

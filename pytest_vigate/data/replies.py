@@ -54,7 +54,7 @@ def extract(reply: str, rule: ReplyRule) -> str | ParseFailure:
         rule: ``strict`` takes the reply as it is. ``fenced`` takes off one code fence around the whole reply.
             ``answer-tag`` takes what stands in ``<answer>…</answer>``, after removing ``<think>…</think>``.
             ``first-json`` removes thinking, looks into the answer tag and the first fence where there are any,
-            and takes the first complete JSON document found there.
+            and takes the first complete JSON document found there; more than one is a failure.
 
     Returns:
         The answer, or why there is none. Whether it parses as what the gate expects is for the caller to see.
@@ -140,18 +140,34 @@ def _first_json(text: str) -> str | ParseFailure:
         closing = text.find("```", start, end)
         end = closing if closing >= 0 else end
     brackets = Brackets(text, end)
-    broken: ParseFailure | None = None
+    broken: tuple[str, int, int] | None = None
     while opener := _OPENER.search(text, start, end):
         begin = opener.start()
         stop, cause = _scan(text, begin, end)
         if not cause:
-            return text[begin:stop]
-        failure = ParseFailure(cause, stop if stop < end else begin, rest=text[begin:end])
+            return _only(text, begin, stop, end)
+        fault = (cause, stop if stop < end else begin, begin)
         if stop >= end or cause == _TOO_DEEP:
-            return failure  # cut off: an inner piece of a broken document is not the answer
-        broken = broken or failure
+            broken = fault  # cut off: an inner piece of a broken document is not the answer
+            break
+        broken = broken or fault
         start = max(stop, brackets.partner(begin) + 1)
-    return broken or ParseFailure("there is no JSON document")
+    if broken is None:
+        return ParseFailure("there is no JSON document")
+    cause, position, begin = broken
+    return ParseFailure(cause, position, rest=text[begin:end])  # cut once: an attack has as many openers as characters
+
+
+def _only(text: str, begin: int, stop: int, end: int) -> str | ParseFailure:
+    """The document of a text that has no other behind it, whole or cut off."""
+    document = text[begin:stop]
+    opener = _OPENER.search(text, stop, end)
+    if opener is None:
+        return document
+    others = Pieces(text, opener.start(), end)
+    if not others.cut_off and not len(others):
+        return document
+    return ParseFailure("there is more than one JSON document", opener.start(), rest=document)
 
 
 class Brackets:

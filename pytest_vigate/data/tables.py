@@ -44,7 +44,8 @@ class Source:
     labels_map: Mapping[str, str] | CodeRule = field(default_factory=dict, hash=False)
     """This side's label, or category code as text, → the label that both sides know; or how the codes count."""
     sums: dict[Path, str] = field(default_factory=dict, compare=False, repr=False)
-    """SHA-256 of every file that was read: `readers.load` begins it anew, `files.read_bytes` writes it."""
+    """SHA-256 of every file that was read, size of every picture: `readers.load` begins it anew, `files.read_bytes` and
+    `pictures.read_size` write it."""
 
     @property
     def framed(self) -> bool:
@@ -110,6 +111,8 @@ class Table:
     derive_boxes: Callable[[], RawBoxes] | None = None
     in_replies: bool = False
     """The boxes are read out of the replies; deriving them then raises nothing."""
+    sizing: str = "give the records width and height"
+    """What a person does so that `sizes` are known."""
     frames: Float | None = None  # (n, 2) width and height of the model's input, NaN where unknown; None without any
     categories: Mapping[str, str] = field(default_factory=dict)
     """Category code → name, for the other side's codes."""

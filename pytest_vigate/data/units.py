@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from pytest_vigate.data.coordinates import Int
+from pytest_vigate.data.coordinates import Bool, Int
 from pytest_vigate.data.dataset import Boxes, Dataset, Side
 from pytest_vigate.data.records import joined_id
 from pytest_vigate.data.replies import ParseFailure
@@ -25,7 +25,8 @@ def arrange(dataset: Dataset, unit: Unit, *, pictures: Sequence[str] | None) -> 
     ``image``: the records of a picture are one sample. Their boxes and replies follow each other, and it counts as
     answered if all of them are. ``phrase``: every phrase that either side has in a record is a sample, without regard
     to case and white space, and a record without boxes stays one. Where no record has several phrases, as in referring
-    expressions, records stay as they are. Phrases on one picture are drawn together.
+    expressions, records stay as they are. Phrases on one picture are drawn together. Predictions may add phrases, so
+    shares of what was answered are of records: `Dataset.leads` marks one sample of each.
 
     Args:
         dataset: Joined sides, a record a sample.
@@ -132,6 +133,7 @@ def _by_phrase(dataset: Dataset, pictures: Sequence[str] | None) -> Dataset:
         split.side(dataset.predictions),
         split.side(dataset.references),
         pictures=picture[split.record],
+        leads=split.leads,
     )
 
 
@@ -157,6 +159,9 @@ class _Split:
         self.record: Int = np.repeat(np.arange(n), samples)
         """(m,) record of every sample."""
         first = np.cumsum(samples) - samples
+        self.leads: Bool = np.zeros(len(self.record), dtype=np.bool_)
+        """(m,) whether the sample is the first of its record."""
+        self.leads[first] = True
         self._pair = pairs
         self._sample: Int = first[owner] + np.arange(len(pairs)) - (np.cumsum(several) - several)[owner]
         self._whole = bool((several <= 1).all())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -101,6 +102,11 @@ _DIGITS = 18
 
 _SHOWN = 3
 _PAIRS = 5
+#: Words are nearly the same from this share of common characters on: `difflib`'s own 0.6 takes a cat for a car.
+_NEAR = 0.8
+#: Labels and keys that are compared with each other, and characters of one: the time is that of all pairs.
+_COMPARED = 200
+_WORD = 64
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[ -][A-Za-z0-9_]+)*")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off"})
 
@@ -112,6 +118,46 @@ def own_names(table: Table, names: Sequence[str]) -> tuple[str, ...]:
         return tuple(names)
     codes = {name: code for code, name in table.categories.items()}
     return tuple(given.get(name, given.get(codes.get(name, name), name)) for name in names)
+
+
+def refuse_misspelt(table: Table, raw: RawBoxes, names: Sequence[str], known: Sequence[str]) -> None:
+    """Raise for a key of a `labels_map` that names nothing, where a label that is in use is nearly the same word.
+
+    Only a label that the other side does not know, and that is not mapped, can be what was meant. Other keys that name
+    nothing are fine: gates may share a map that holds more than each of them needs.
+
+    Args:
+        table: The side whose map it is.
+        raw: Its boxes.
+        names: Its labels as both sides know them, one for each of the vocabulary.
+        known: Labels of the other side.
+
+    Raises:
+        DataError: For the first such key.
+    """
+    given = table.source.labels_map
+    if isinstance(given, str) or not given:
+        return
+    named = {*raw.vocabulary, *table.categories, *table.categories.values()}
+    idle = [key for key in given if key not in named and len(key) <= _WORD and not key.isdecimal()]
+    theirs = set(known)
+    codes = {name: code for code, name in table.categories.items()}
+    used = ((raw.vocabulary[i], names[i]) for i in np.unique(raw.label))
+    lost = {
+        folding(label): label
+        for label, name in used
+        if not {label, codes.get(label, label)} & given.keys() and name not in theirs and len(label) <= _WORD
+    }
+    compared = list(lost)[:_COMPARED]
+    for key in idle[:_COMPARED]:
+        near = difflib.get_close_matches(folding(key), compared, n=1, cutoff=_NEAR)
+        if near:
+            label = lost[near[0]]
+            raise DataError(
+                table.source.file,
+                f"labels_map: no box has the label {key!r}; did you mean {label!r}? If not, map that one too: "
+                f"{written({label: label})}",
+            )
 
 
 def name_of(code: str, table: Table, other: Table, *, both: bool) -> str | None:
@@ -184,10 +230,15 @@ def refuse_idle_rules(left: Table, right: Table, *, coded: bool) -> None:
 def differing(raw: RawBoxes, table: Table, other: Table) -> str:
     """What is wrong where `counts_differently`, and what to do."""
     ruled = table if raw.base == 1 else other
-    return (
+    message = (
         f"the class codes count from {raw.base} here, but from {1 - (raw.base or 0)} in {other.source.file}; declare "
         f"labels_map: one-based under {ruled.source.role}, or coco-91 where its codes are COCO's 91 ids"
     )
+    known = {code: other.categories[code] for code in raw.vocabulary if code in other.categories}
+    if raw.base == 1 and known and len(known) == len(raw.vocabulary):
+        mapping = written(dict(list(known.items())[:_PAIRS]), cut=len(known) > _PAIRS)
+        message += f"; where category 0 is a placeholder and codes are those of the others, declare {mapping}"
+    return message
 
 
 def unnamed(code: str, raw: RawBoxes, table: Table, other_raw: RawBoxes, other: Table) -> str:

@@ -164,7 +164,7 @@ class Loaded:
         whole, samples, picks = self._statistics(check.metric), part.samples, check.score.picks
         marked = whole.mark(check.score.name, part.picked) if picks else whole
         statistics = marked if samples.all() and part.rows.all() else marked.take(part.rows).select(samples)
-        conditions = [*check.threshold.where.items(), *([(check.threshold.per, group)] if group else [])]
+        conditions = [*check.threshold.where.items(), *([] if group is None else [(check.threshold.per, group)])]
         words = json.dumps([*conditions, *([("picks", check.score.name)] if picks else [])])
         estimates = self._estimates(
             check.metric,
@@ -242,7 +242,7 @@ class Loaded:
 
         if words != WHOLE or n * intervals.draws > KEPT_WEIGHTS:
             return draw()
-        kept = self._once(("weights", intervals, gate.name), lambda: [chunk.astype(np.uint16) for chunk in draw()])
+        kept = self._once(("weights", intervals, gate.name, n), lambda: [chunk.astype(np.uint16) for chunk in draw()])
         return (chunk.astype(np.float64) for chunk in kept)
 
     def _once(self, key: object, compute: Callable[[], T]) -> T:

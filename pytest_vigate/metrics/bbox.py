@@ -87,7 +87,7 @@ class BoxMatching(Additive):
         ``precision = tp / (tp + fp)``, ``recall = tp / (tp + fn)``, ``f1 = 2 tp / (2 tp + fp + fn)``;
         ``iou = sum(iou) / pairs`` over all pairs, ``iou_all = sum(iou) / (tp + fn)``, where a reference without a
         partner counts 0; ``acc`` is the share of samples with references in which each is a true positive, which
-        with one box a phrase is RefCOCO's Acc@IoU.
+        with one box a phrase, and one a reply, is RefCOCO's Acc@IoU.
 
     Statistics:
         One row a reference (``tp`` or ``fn``, its pair's ``iou``) and one row a false positive (``fp``); a row's
@@ -102,7 +102,9 @@ class BoxMatching(Additive):
 
     Differs from:
         pycocotools 2.0.11, which pairs greedily by confidence and lets only pairs above the threshold compete;
-        ``assign: thresholded`` comes close to its counts. RefCOCO's scripts, which read one box a reply.
+        ``assign: thresholded`` comes close to its counts. RefCOCO's scripts read the first box of a reply, as the
+        format refcoco does; in other formats a reply with many boxes has many chances in ``acc``, and pays for them
+        in ``precision``.
 
     Sources:
         Kuhn 1955 (assignment); scipy.optimize.linear_sum_assignment is the oracle of the tests.
@@ -138,14 +140,14 @@ class BoxMatching(Additive):
     iou: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
     #: predictions with a lower score are left out; boxes that state no score stay
     min_score: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    #: pair only boxes of one label, or any; default: match for categories, ignore for grounded phrases
+    #: pair only boxes of one label, or any; default: ignore where both sides are phrases, else match
     labels: Literal["match", "ignore"] | None = None
     #: thresholded: pairs below `iou` do not compete in the assignment
     assign: Literal["hungarian", "thresholded"] = "hungarian"
 
     def statistics(self, data: Dataset) -> Statistics:
         predictions, references = data.predictions.boxes, data.references.boxes
-        settled = "ignore" if predictions.phrases or references.phrases else "match"
+        settled = "ignore" if predictions.phrases and references.phrases else "match"
         same_label = (self.labels or settled) == "match"
         if same_label:
             require_common_labels(data)

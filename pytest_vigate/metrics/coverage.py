@@ -19,7 +19,8 @@ class Coverage(Additive):
     """Share of the references that the predictions answer, and answer legibly, in [0, 1]; higher is better.
 
     Definition:
-        ``predictions = answered / asked`` over all referenced samples. A record that says "nothing here" is an answer;
+        ``predictions = answered / asked`` over all referenced records, once each, or pictures with ``unit: image``:
+        phrases that a model invents are no more answers. A record that says "nothing here" is an answer;
         a missing record is not, nor is one whose reply is null. Formats that only list what was found (COCO results,
         CSV) cannot tell "nothing" from "not asked": there, a sample without detections counts as unanswered, as does a
         YOLO sample without a label file; an empty label file is an answer. ``parsed = parsed / due`` over the same
@@ -27,9 +28,9 @@ class Coverage(Additive):
         is missing, null, cut off or malformed is not, though boxes that are whole in it count for other scores.
 
     Statistics:
-        One row a referenced sample: ``answered`` (0 or 1), ``asked`` (1), ``unanswered`` (the other way round);
-        ``parsed`` (0 or 1), ``due`` (1), ``unparsed`` (the other way round), all 0 where the predictions are no
-        replies.
+        One row a referenced record, at the first of its samples: ``answered`` (0 or 1), ``asked`` (1), ``unanswered``
+        (the other way round); ``parsed`` (0 or 1), ``due`` (1), ``unparsed`` (the other way round), all 0 where the
+        predictions are no replies.
 
     Degenerate:
         No referenced sample: undefined. ``parsed`` is undefined where predicted boxes are no replies, and 0 where the
@@ -61,7 +62,8 @@ class Coverage(Additive):
     )
 
     def statistics(self, data: Dataset) -> Statistics:
-        sample = np.flatnonzero(data.references.present)
+        asked_of = data.references.present if data.leads is None else data.references.present & data.leads
+        sample = np.flatnonzero(asked_of)
         if not data.references.file:  # the gate names none
             raise UnmeasurableError("coverage compares with references; name them under data.references")
         answered = data.predictions.answered.copy()

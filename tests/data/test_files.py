@@ -222,6 +222,26 @@ def test_no_format_fits(world: World) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["r.jsonl", "r.ndjson"])
+def test_no_format_fits_the_fields_of_records(world: World, name: str) -> None:
+    world.write_lines(name, {"image": "a.jpg", "width": 4, "height": 4, "objects": []})
+    assert message(lambda: world.references(name)) == (
+        f"{name}: no format fits these references: the first record has the fields 'image', 'width', 'height', "
+        "'objects'; declare format: jsonl, and name them under 'fields'"
+    )
+    world.write_lines(name, {f"\x1b{i}" + "x" * 100: i for i in range(12)})
+    shown = ", ".join(f"'\\x1b{i}{'x' * 57}…'" for i in range(10))
+    assert message(lambda: world.predictions(name)) == (
+        f"{name}: no format fits these predictions: the first record has the fields {shown} and 2 more; "
+        "declare format: jsonl, and name them under 'fields'"
+    )
+    world.write(name, "[1, 2]")
+    assert message(lambda: world.references(name)) == (
+        f"{name}: no format fits these references; "
+        "declare format: one of coco, csv, jsonl, refcoco, ultralytics, vi, voc, yolo"
+    )
+
+
 class Greedy(Reader):
     """Claims everything."""
 

@@ -84,8 +84,8 @@ def test_out_of_range_numbers_are_counted_and_their_record_is_named(world: World
     )
 
 
-def test_boxes_as_numbers_win_over_the_reply(world: World) -> None:
-    found = side(replies(world, {**GOOD, "boxes": [[0, 0, 1000, 1000]]}))
+def test_declared_boxes_win_over_the_reply(world: World) -> None:
+    found = side(replies(world, {**GOOD, "boxes": [[0, 0, 1000, 1000]]}, fields={"boxes": "boxes"}))
     assert found.boxes.xyxy.tolist() == [[0, 0, 640, 480]]
     assert found.failures is None
     assert not found.boxes.phrases
@@ -93,6 +93,36 @@ def test_boxes_as_numbers_win_over_the_reply(world: World) -> None:
     assert len(found.boxes.xyxy) == 0
     found = side(replies(world, {**GOOD, "one": [0, 0, 1000, 500]}, fields={"box": "one"}))
     assert found.boxes.xyxy.tolist() == [[0, 0, 640, 240]]
+    both = {"boxes": "boxes", "text": "raw_output"}
+    found = side(replies(world, {**GOOD, "boxes": [[0, 0, 1000, 1000]]}, fields=both))
+    assert found.boxes.xyxy.tolist() == [[0, 0, 640, 480]]
+    assert found.replies == (GOOD["raw_output"],)
+
+
+def test_declared_reply_wins_over_boxes_beside_it(world: World) -> None:
+    found = side(replies(world, {**GOOD, "boxes": [[0, 0, 1000, 1000]]}, fields={"text": "raw_output"}))
+    assert found.boxes.xyxy.tolist() == [[0, 0, 320, 240]]
+    assert found.failures == {}
+
+
+@pytest.mark.parametrize(
+    ("box", "declaration"), [({"boxes": [[0, 0, 9, 9]]}, "boxes: boxes"), ({"box": [0, 0, 9, 9]}, "box: box")]
+)
+@pytest.mark.parametrize("name", ["raw_output", "prediction", "text", "answer"])
+def test_boxes_beside_replies_are_no_answer_unless_declared(
+    world: World, box: dict[str, object], declaration: str, name: str
+) -> None:
+    found = side(replies(world, {"id": 1, **box, name: "I cannot see it."}))
+    assert message(lambda: found.boxes) == (
+        f"p.jsonl: the records have boxes ({next(iter(box))}) and replies ({name}), and nothing says which are the "
+        f"model's answer; declare fields: {{{declaration}}} or fields: {{text: {name}}}"
+    )
+
+
+def test_references_may_have_boxes_and_a_text(world: World) -> None:
+    world.write_lines("r.jsonl", {"id": 1, "boxes": [[0, 0, 9, 9]], "text": "a cat"})
+    table = world.references("r.jsonl", fields={"text": "text"}, boxes=Convention("xyxy", "pixels"))
+    assert join(table, table).references.boxes.xyxy.tolist() == [[0, 0, 9, 9]]
 
 
 def test_declared_box_that_no_record_has_is_not_looked_for_in_the_reply(world: World) -> None:
@@ -105,6 +135,41 @@ def test_replies_without_a_declaration_are_only_replies(world: World) -> None:
     found = side(world.predictions("p.jsonl"))
     assert found.parts == {"replies"}
     assert found.failures is None
+
+
+@pytest.mark.parametrize("declared", [QWEN3, None])
+@pytest.mark.parametrize("boxes", [{}, {"boxes": []}])
+def test_declared_reply_that_no_record_has(
+    world: World, boxes: dict[str, object], declared: BoxDeclaration | None
+) -> None:
+    world.write_lines("p.jsonl", {"id": 1, "response": "[]", **boxes}, {"id": 2, "response": "[]", **boxes})
+
+    def read(**fields: str) -> Table:
+        return world.predictions("p.jsonl", format="jsonl", fields=fields, declared=declared)
+
+    assert message(lambda: read(text="resp")) == (
+        "p.jsonl: fields: no record has the field 'resp', declared as text; did you mean 'response'?"
+    )
+    assert message(lambda: read(prediction="x.y")) == (
+        "p.jsonl: fields: no record has the field 'x.y', declared as prediction; "
+        f"their fields are {', '.join(('id', 'response', *boxes))}"
+    )
+    assert read(text="response").replies == ("[]", "[]")
+
+
+def test_replies_that_are_null_everywhere_are_no_answers(world: World) -> None:
+    found = side(replies(world, record(1, None), record(2, None)))
+    assert found.parts == {"replies", "boxes"}
+    assert found.present.tolist() == [True, True]
+    assert found.answered.tolist() == [False, False]
+    found = side(replies(world, record(1, None, prediction="[]"), record(2, None)))
+    assert found.answered.tolist() == [True, False]
+
+
+def test_boxes_beside_replies_that_are_null_everywhere_are_the_answer(world: World) -> None:
+    found = side(replies(world, record(1, None, boxes=[]), record(2, None, boxes=[])))
+    assert found.parts == {"boxes"}
+    assert found.answered.tolist() == [True, True]
 
 
 def test_declared_convention_alone_reads_any_form(world: World) -> None:
@@ -143,9 +208,10 @@ def test_recorded_size_of_the_input_may_have_another_name_and_serves_numbers_too
     shape = {"in": {"w": 320, "h": 240}}
     fields = {"input_width": "in.w", "input_height": "in.h"}
     pixels = BoxDeclaration(order="xyxy", space="pixels")
-    found = side(replies(world, {**GOOD, **shape, "boxes": [[0, 0, 160, 120]]}, declared=pixels, fields=fields))
+    numbers = {"id": 1, "width": 640, "height": 480, "boxes": [[0, 0, 160, 120]]}
+    found = side(replies(world, {**numbers, **shape}, declared=pixels, fields=fields))
     assert found.boxes.xyxy.tolist() == [[0, 0, 320, 240]]
-    found = side(replies(world, {**GOOD, **SIZED, "boxes": [[0, 0, 160, 120]]}, declared=pixels))
+    found = side(replies(world, {**numbers, **SIZED}, declared=pixels))
     assert found.boxes.xyxy.tolist() == [[0, 0, 160, 120]]  # nothing says that these pixels are the input's
 
 
@@ -157,6 +223,17 @@ def test_record_that_lacks_the_size_of_its_input_is_named(world: World) -> None:
         "input_width and input_height (fields: {input_width: …, input_height: …} names them otherwise), or declare "
         "boxes: {preset: qwen2.5-vl, size: [W, H]}, or boxes: {preset: qwen2.5-vl, resize: {max_pixels: …}} "
         "(1 of 2 boxes)"
+    )
+
+
+def test_what_is_stated_beside_the_preset_is_part_of_the_advice(world: World) -> None:
+    text = reply(("cat", [0, 0, 160, 120]))
+    found = side(replies(world, record(1, text), declared=BoxDeclaration("qwen2.5-vl", order="yxyx")))
+    assert message(lambda: found.boxes) == (
+        "p.jsonl:1: input size missing: boxes: {preset: qwen2.5-vl, order: yxyx} counts pixels of the model's resized "
+        "input; give the records input_width and input_height (fields: {input_width: …, input_height: …} names them "
+        "otherwise), or declare boxes: {preset: qwen2.5-vl, order: yxyx, size: [W, H]}, "
+        "or boxes: {preset: qwen2.5-vl, order: yxyx, resize: {max_pixels: …}}"
     )
 
 
@@ -242,13 +319,15 @@ INTERNVL = "<ref>cat</ref><box>[[0, 0, 500, 500]]</box>"
             "internvl",
             reply(("cat", [0, 0, 900, 500])),
             'boxes: internvl reads no box in any of the 2 replies; in \'[{"bbox_2d": [0, 0, 900, 500], "label": '
-            '"cat"}]\' there is none; the presets qwen2.5-vl and qwen3-vl read them: boxes: qwen2.5-vl',
+            "\"cat\"}]' there is none; the presets qwen2.5-vl (pixels of the model's input) and qwen3-vl (0–1000) read "
+            "them; declare the one of your model",
         ),
         (
             "internvl",
             reply(("cat", [0.5, 0.5, 0.9, 0.9])),
             'boxes: internvl reads no box in any of the 2 replies; in \'[{"bbox_2d": [0.5, 0.5, 0.9, 0.9], '
-            '"label": "cat"}]\' there is none; the presets kimi-vl, qwen2.5-vl and qwen3-vl read them: boxes: kimi-vl',
+            '"label": "cat"}]\' there is none; the presets kimi-vl (0–1), qwen2.5-vl (pixels of the model\'s input) '
+            "and qwen3-vl (0–1000) read them; declare the one of your model",
         ),
         (
             "vi",
@@ -286,6 +365,29 @@ def test_convention_that_fits_no_reply_shows_itself(world: World) -> None:
         "p.jsonl:1: boxes: {order: xyxy, space: unit} reads no box in the only reply; in "
         "'<loc0001><loc0002><loc0003><loc0004> cat' there is none; the preset paligemma reads them: boxes: paligemma"
     )
+
+
+@pytest.mark.parametrize(
+    ("texts", "reason"),
+    [
+        (
+            ("[]", "[]", "[]", INTERNVL),
+            "any of the 4 replies, of which 1 cannot be read; in '<ref>cat</ref><box>[[0, 0, 500, 500]]</box>' there "
+            "is none; the preset internvl reads them: boxes: internvl",
+        ),
+        (
+            (None, "[]", "none", "none"),
+            "any of the 3 replies, of which 2 cannot be read; in 'none' there is none; declare the preset of the "
+            "model's dialect, or how the answer is found in its replies",
+        ),
+    ],
+)
+def test_a_reply_of_nothing_does_not_prove_that_the_preset_fits(
+    world: World, texts: tuple[str | None, ...], reason: str
+) -> None:
+    found = side(replies(world, *(record(i, text) for i, text in enumerate(texts))))
+    place = f"p.jsonl:{min(found.failures or ()) + 1}"
+    assert message(lambda: found.boxes) == f"{place}: boxes: qwen3-vl reads no box in {reason}"
 
 
 @pytest.mark.parametrize("texts", [("[]", "none"), (None, "[]"), ("[]",), (INTERNVL, reply(("cat", [0, 0, 1, 1])))])
@@ -332,12 +434,29 @@ def test_column_of_texts_may_have_another_name(world: World) -> None:
     )
 
 
-def test_columns_of_a_box_win_over_the_text(world: World) -> None:
+def test_declared_columns_of_a_box_win_over_the_text(world: World) -> None:
     text = "id,text,xmin,ymin,xmax,ymax\n1,a cat,0,0,4,4\n1,a cat,0,0,5,5\n"
-    found = side(csv(world, text, boxes=Convention("xyxy", "pixels")))
+    box = ("xmin", "ymin", "xmax", "ymax")
+    found = side(csv(world, text, boxes=Convention("xyxy", "pixels"), fields={"box": box}))
     assert found.replies == ("a cat",)
     assert found.boxes.xyxy.tolist() == [[0, 0, 4, 4], [0, 0, 5, 5]]
     assert found.failures is None
+
+
+def test_declared_text_wins_over_the_columns_of_a_box(world: World) -> None:
+    text = 'id,text,xmin,ymin,xmax,ymax\n1,"cat [0,0,9,9]",0,0,4,4\n'
+    found = side(csv(world, text, boxes=Convention("xyxy", "pixels"), fields={"text": "text"}))
+    assert found.boxes.xyxy.tolist() == [[0, 0, 9, 9]]
+    assert found.failures == {}
+
+
+def test_columns_of_a_box_beside_a_text_are_no_answer_unless_declared(world: World) -> None:
+    text = "id,answer,xmin,ymin,xmax,ymax\n1,I see no cat.,0,0,4,4\n"
+    found = side(csv(world, text, boxes=Convention("xyxy", "pixels")))
+    assert message(lambda: found.boxes) == (
+        "p.csv: the records have boxes (xmin) and replies (answer), and nothing says which are the model's answer; "
+        "declare fields: {box: [xmin, ymin, xmax, ymax]} or fields: {text: answer}"
+    )
 
 
 def test_texts_without_a_declaration_are_only_replies(world: World) -> None:

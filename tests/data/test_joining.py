@@ -5,11 +5,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data.world import World, message
+from data.world import READERS, World, message
 from pytest_vigate.data.coordinates import Convention
 from pytest_vigate.data.dataset import Boxes, Dataset
 from pytest_vigate.data.joining import join
+from pytest_vigate.data.readers import load
 from pytest_vigate.data.records import joined_id
+from pytest_vigate.gates.rules import read
+from worlds import vi_prediction, vi_reply
 
 PIXELS = Convention("xyxy", "pixels")
 UNIT = Convention("xyxy", 1.0)
@@ -56,9 +59,8 @@ def test_order_is_that_of_the_references(world: World) -> None:
 
 
 def test_missing_prediction_is_absent_and_has_no_boxes(world: World) -> None:
-    dataset = joined(world, [record("a", raw_output="x")], [record("a"), record("b", [0, 0, 4, 4])])
+    dataset = joined(world, [record("a")], [record("a"), record("b", [0, 0, 4, 4])])
     assert dataset.predictions.present.tolist() == [True, False]
-    assert dataset.predictions.replies == ("x", None)
     assert dataset.predictions.boxes.offsets.tolist() == [0, 0, 0]
 
 
@@ -246,8 +248,40 @@ def test_image_size_missing_where_it_is_needed(world: World) -> None:
     dataset = joined(world, [record("a", [0, 0, 0.5, 0.5])], [record("a", [0, 0, 320, 240])], ours=UNIT)
     assert message(lambda: dataset.predictions.boxes) == (
         "p.jsonl:1: image size missing: these boxes are relative (boxes: {order: xyxy, space: unit}), those of r.jsonl "
-        "are pixels of the original; give the records width and height, or declare boxes: {size: [W, H]}"
+        "are pixels of the original; give the records width and height, or declare "
+        "boxes: {order: xyxy, space: unit, size: [W, H]} where all have one size"
     )
+
+
+@pytest.mark.parametrize(
+    ("declared", "box"),
+    [
+        ("{order: cxcywh, space: percent}", [25, 25, 50, 50]),
+        ("vi", [0, 0, 512, 512]),
+        ("{preset: vi, order: xywh}", [0, 0, 512, 512]),
+        ("{preset: yolo, space: 4}", [1, 1, 2, 2]),
+    ],
+)
+def test_declaration_of_a_size_that_is_advised_can_be_declared(world: World, declared: str, box: list[float]) -> None:
+    world.write_lines("p.jsonl", {"id": "a", "boxes": [box]})
+    world.write_lines("r.jsonl", {"id": "a", "boxes": [[0, 0, 320, 240]]})
+
+    def boxes(convention: str) -> Boxes:
+        gate = world.write(
+            "x.gate.yaml",
+            f"vigate: 1\ndata:\n  predictions: {{path: p.jsonl, {convention}}}\n"
+            "  references: {path: r.jsonl, boxes: {order: xyxy, space: pixels}}\n"
+            "thresholds: {bbox.f1: {min: 0.5}}\n",
+        )
+        found, problems = read(gate, file="x.gate.yaml", roots=(world.root,))
+        assert found is not None, problems
+        assert found.data.references is not None
+        sides = (load(source, READERS) for source in (found.data.predictions, found.data.references))
+        return join(*sides).predictions.boxes
+
+    words = message(lambda: boxes(f"boxes: {declared}"))
+    advised = words.partition("or declare ")[2].removesuffix(" where all have one size")
+    assert boxes(advised.replace("[W, H]", "[640, 480]")).xyxy.tolist() == [[0, 0, 320, 240]]
 
 
 def test_size_of_a_resized_input_does_not_stand_for_the_original(world: World) -> None:
@@ -312,12 +346,39 @@ def test_coordinate_outside_the_declared_space_names_the_record(world: World) ->
     )
 
 
-def test_phrases_on_one_side_are_phrases_on_both(world: World) -> None:
-    world.write_lines("p.jsonl", {"id": "a", "width": 10, "height": 10, "raw_output": "null"})
-    world.write_lines("r.jsonl", record("a", [0, 0, 4, 4]))
+def test_phrases_on_one_side_leave_categories_on_the_other(world: World) -> None:
+    world.write_lines("p.jsonl", vi_prediction("a", vi_reply(("car", [(0, 0, 4, 4)]))))
+    world.write_lines("r.jsonl", record("a", [0, 0, 4, 4], image="a"))
     dataset = join(world.predictions("p.jsonl"), world.references("r.jsonl", boxes=PIXELS))
-    assert dataset.references.boxes.phrases
     assert dataset.predictions.boxes.phrases
+    assert not dataset.references.boxes.phrases
+
+
+def test_joined_records_name_one_picture(world: World) -> None:
+    pictures = [(1, "a.jpg"), (2, "b.jpg")]
+    other_root = [(1, "cache/a.png"), (2, "b.JPG")]
+    assert joined(world, named(*other_root), named(*((i, f"val/{name}") for i, name in pictures))).ids == ("1", "2")
+    swapped = named((2, "a.jpg"), (1, "b.jpg"))
+    assert message(lambda: joined(world, swapped, named(*pictures))) == (
+        "p.jsonl:2: the id '1' joins the picture 'b.jpg' with 'a.jpg' at r.jsonl:1; "
+        "declare fields: {id: image}, or correct the records"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("train/1.png", "train/1.jpg"), ("1.png", "train/1.jpg"), ("/data/train/1.jpg", "train\\1.png"), ("a/1", "1.jpg")],
+)
+def test_pictures_joined_by_their_stems_may_have_more_folders(world: World, ours: str, theirs: str) -> None:
+    assert joined(world, named((7, ours)), named((8, theirs))).ids == ("1",)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("val/1.jpg", "train/1.jpg"), ("a/train/1.jpg", "b/train/1.png")])
+def test_pictures_of_other_folders_are_not_joined_by_their_stems(world: World, ours: str, theirs: str) -> None:
+    assert message(lambda: joined(world, named((7, ours)), named((8, theirs)))) == (
+        f"p.jsonl:1: the stem '1' joins the picture {ours!r} with {theirs!r} at r.jsonl:1; "
+        "write the same folders on both sides, or none"
+    )
 
 
 def as_boxes(boxes: Boxes) -> list[tuple[int, str, list[float], float]]:

@@ -236,7 +236,7 @@ SAMPLES: dict[str, list[tuple[str, Found, str]]] = {
             "",
         ),
         ('{"phrase_grounding":{"groundings":[]}}', [], ""),
-        ("null", [], ""),
+        ("null", [], "$: expected object, got null"),
         (
             '{"phrase_grounding":{"groundings":[{"phrase":"cat","grounding":[[1,2,3,4]]},{"phrase":"dog","grounding":',
             CAT,
@@ -486,6 +486,81 @@ ANYTHING: list[tuple[str, Found, str]] = [
     ('```json\n[{"bbox": [1, 2, 3, 4], "label": "cat"}]', CAT, "the code fence is not closed at character 1"),
     ("[1, 2, 3, 4, 5]", [], "'[1, 2, 3, 4, 5]' stands where four numbers are due"),
     ("(1,2) and that is all", [], "there is no box in the reply"),
+    ('{"boxes": [[1, 2, 3, 4], [5, 6, 7, 8]], "scores": [0.9, 0.8]}', [("", [1, 2, 3, 4]), ("", [5, 6, 7, 8])], ""),
+    ('[{"bbox": [1, 2, 3, 4], "label": "cat", "color": [255, 0, 0, 128]}]', CAT, ""),
+    ('[{"bbox": [1, 2, 3, 4], "label": "cat", "bbox_unit": [0.1, 0.2, 0.3, 0.4]}]', CAT, ""),
+    ('{"bbox": [1, 2, 3, 4], "label": "cat", "parts": [{"box": [5, 6, 7, 8], "label": "dog"}]}', TWO, ""),
+    ("(1e0, 2, .3e1, 4)", [("", [1, 2, 3, 4])], ""),
+    ("(1,2),(3,4) (5,6) (7,8)", [("", [1, 2, 3, 4]), ("", [5, 6, 7, 8])], ""),
+    (
+        "cat (1,2,3,4), dog (5,6,7,8,0.9)",
+        [("", [1, 2, 3, 4])],
+        "'(5,6,7,8,0.9)' stands where four numbers are due at character 20",
+    ),
+    ("dog (5 6 7 8)", [], "'(5 6 7 8)' stands where four numbers are due at character 5"),
+    ("dog (5,6,7,8.8.8)", [], "'(5,6,7,8.8.8)' stands where four numbers are due at character 5"),
+    (
+        f"dog (5,6,7,{'8' * 33})",
+        [],
+        "'(5,6,7,888888888888888888888888888888888)' stands where four numbers are due at character 5",
+    ),
+    ("cat (1,2,3,4), dog [5,6,", [("", [1, 2, 3, 4])], "the JSON document is cut off"),
+    (
+        'The cat {"bbox": [1, 2, 3, 4], "label": "cat"} left of the dog (5,6,7,8)',
+        CAT,
+        "'(5,6,7,8)' stands beside the JSON document at character 64",
+    ),
+    ('{"objects": []} but (1,2),(3,4)', [], "'(1,2),(3,4)' stands beside the JSON document at character 21"),
+]
+_MAPPING = '{"cat": {"bbox_2d": [1, 2, 3, 4]}, "dog": '
+DROPPED: list[tuple[str, str, Found, str]] = [
+    ("qwen3-vl", _MAPPING + '{"bbox_2d": [5, 6, 7, 8]}}', TWO, ""),
+    ("qwen3-vl", '{"x": {"bbox_2d": [1, 2, 3, 4], "label": "cat"}}', CAT, ""),
+    ("qwen3-vl", _MAPPING + '{"bbox": [5, 6, 7, 8]}}', CAT, "an object has no bbox_2d"),
+    ("qwen3-vl", _MAPPING + '{"size": "large"}}', CAT, "an object has no bbox_2d"),
+    ("qwen3-vl", _MAPPING + "[5, 6, 7, 8]}", CAT, "'[5, 6, 7, 8]' stands without bbox_2d"),
+    (
+        "qwen3-vl",
+        '[{"bbox_2d": [1, 2, 3, 4], "label": "cat"}, [5, 6, 7, 8]]',
+        CAT,
+        "'[5, 6, 7, 8]' stands without bbox_2d",
+    ),
+    ("qwen3-vl", '[{"bbox_2d": [1, 2, 3, 4], "label": "cat", "color": [5, 6, 7, 8]}]', CAT, ""),
+    (
+        "qwen3-vl",
+        '{"detections": [], "more": [{"bbox": [1, 2, 3, 4]}]}',
+        [],
+        "an object has bbox, where bbox_2d is due",
+    ),
+    (
+        "qwen3-vl",
+        '{"detections": [], "more": [{"boxes": [[1, 2, 3, 4]]}]}',
+        [],
+        "an object has boxes, where bbox_2d is due",
+    ),
+    ("qwen3-vl", '{"detections": [], "more": [{"x1": 1, "y1": 2}]}', [], "an object has x1, where bbox_2d is due"),
+    ("gemini", '{"detections": [], "bbox_2d": [1, 2, 3, 4]}', [], "an object has bbox_2d, where box_2d is due"),
+    ("moondream", '{"objects": [], "cat": [1, 2, 3, 4]}', [], "'[1, 2, 3, 4]' stands without x_min"),
+    (
+        "grounding-dino",
+        '[{"boxes": [[1, 2, 3, 4]], "labels": ["cat"]}, {"bbox": [5, 6, 7, 8]}]',
+        CAT,
+        "an object has bbox, where boxes is due",
+    ),
+    (
+        "florence-2-processed",
+        '{"<OD>": {"bboxes": [], "labels": []}, "more": [1, 2, 3, 4]}',
+        [],
+        "'[1, 2, 3, 4]' stands without bboxes",
+    ),
+    (
+        "internvl",
+        "<ref>a</ref><ref>cat</ref><box>[[1,2,3,4]]</box>",
+        CAT,
+        "'a' has no box at character 1",
+    ),
+    ("vi", "[]", [], "$: expected object, got array"),
+    ("vi", '"\\ud800"', [], "half of a character stands where an object is due"),
 ]
 
 
@@ -494,6 +569,7 @@ ANYTHING: list[tuple[str, Found, str]] = [
     [
         *((name, *sample) for name, samples in SAMPLES.items() for sample in samples),
         *(("coco", *sample) for sample in ANYTHING),
+        *DROPPED,
     ],
 )
 def test_samples_of_every_dialect(name: str, reply: str, boxes: Found, failure: str) -> None:

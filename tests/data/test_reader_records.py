@@ -302,6 +302,29 @@ def test_numbers_may_have_sign_and_exponent(world: World) -> None:
     assert boxes.score.tolist() == [0.001]
 
 
+@pytest.mark.parametrize("column", ["width", "height"])
+def test_rows_of_one_id_have_one_size(world: World, column: str) -> None:
+    header = f"id,xmin,ymin,xmax,ymax,{column}\n"
+    world.write("p.csv", f"{header}1,0,0,1,1,\n1,0,0,1,1,640\n2,0,0,1,1,8\n1,0,0,1,1,640.0\n")
+    sizes = world.predictions("p.csv", boxes=PIXELS).sizes[:, int(column == "height")]
+    assert sizes.tolist() == [640, 8]
+    world.write("p.csv", f"{header}1,0,0,1,1,640\n1,0,0,1,1,1000\n")
+    assert message(lambda: world.predictions("p.csv", boxes=PIXELS)) == (
+        f"p.csv:3: {column} is 1000, but 640 at p.csv:2, which has the same id; correct one"
+    )
+
+
+def test_rows_of_one_id_have_one_value_of_an_attribute(world: World) -> None:
+    world.write("p.csv", "id,xmin,ymin,xmax,ymax,light,dusk\n1,0,0,1,1,,\n1,0,0,1,1,day,\n2,0,0,1,1,,\n")
+    table = world.predictions("p.csv", boxes=PIXELS)
+    assert table.attribute("light") == ("day", None)
+    assert table.attribute("dusk") is table.attribute("lights") is None
+    world.write("p.csv", "id,xmin,ymin,xmax,ymax,light\n1,0,0,1,1,day\n1,0,0,1,1,night\n")
+    assert message(lambda: world.predictions("p.csv", boxes=PIXELS).attribute("light")) == (
+        "p.csv:3: the column 'light' holds another text than the rows above with the same id"
+    )
+
+
 def test_boxes_that_stand_twice_in_a_record(world: World) -> None:
     world.write("p.jsonl", '{"id": 1, "boxes": [[0, 0, 4, 4]], "boxes": []}\n')
     assert message(lambda: world.predictions("p.jsonl")) == (

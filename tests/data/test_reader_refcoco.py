@@ -73,6 +73,45 @@ def test_reply_that_cannot_be_read_is_a_failure_of_its_expression(world: World) 
     assert list(join(predictions, world.references("r.jsonl")).predictions.failures or ()) == [0]
 
 
+@pytest.mark.parametrize("name", ["raw_output", "prediction", "text", "answer"])
+def test_box_beside_a_reply_is_no_answer_unless_declared(world: World, name: str) -> None:
+    truth(world)
+    answers = [{**reply("left man", "I see no man.", name=name), "bbox": [0, 0, 64, 48]}]
+    world.write_lines("p.jsonl", *answers)
+    for declared in (None, BoxDeclaration("qwen3-vl")):
+        dataset = join(world.predictions("p.jsonl", format="refcoco", declared=declared), world.references("r.jsonl"))
+        side = dataset.predictions
+        assert message(lambda side=side: side.boxes) == (  # type: ignore[misc]  # mypy knows no type of a default
+            f"p.jsonl: the records have boxes (bbox) and replies ({name}), and nothing says which are the model's "
+            f"answer; declare fields: {{box: bbox}} or fields: {{text: {name}}}"
+        )
+
+
+def test_declared_side_of_a_record_is_the_answer(world: World) -> None:
+    truth(world)
+    found = json.dumps([{"bbox_2d": [100, 100, 500, 500]}])
+    world.write_lines("p.jsonl", {**reply("the dog", found), "bbox": [0, 0, 9, 9]})
+
+    def boxes(**declared: object) -> list[list[float]]:
+        predictions = world.predictions("p.jsonl", format="refcoco", **declared)
+        xyxy: list[list[float]] = join(predictions, world.references("r.jsonl")).predictions.boxes.xyxy.tolist()
+        return xyxy
+
+    assert boxes(fields={"box": "bbox"}) == [[0, 0, 9, 9]]
+    assert boxes(fields={"box": "bbox", "text": "raw_output"}) == [[0, 0, 9, 9]]
+    assert boxes(fields={"text": "raw_output"}, declared=BoxDeclaration("qwen3-vl")) == [[64, 48, 320, 240]]
+
+
+def test_first_box_of_a_reply_is_its_answer(world: World) -> None:
+    truth(world)
+    spray = [{"bbox_2d": [0, 0, 999, 999]}, {"bbox_2d": [100, 100, 500, 500]}]
+    world.write_lines("p.jsonl", reply("the dog", json.dumps(spray)), reply("left man", json.dumps(spray[1:])))
+    predictions = world.predictions("p.jsonl", format="refcoco", declared=BoxDeclaration("qwen3-vl"))
+    boxes = join(predictions, world.references("r.jsonl")).predictions.boxes
+    assert boxes.xyxy.tolist() == [[64, 48, 320, 240], [0, 0, 639.36, 479.52]]
+    assert boxes.offsets.tolist() == [0, 1, 2]
+
+
 def test_replies_need_a_declared_preset(world: World) -> None:
     truth(world)
     world.write_lines("p.jsonl", reply("left man", "(0,0),(9,9)"))

@@ -108,8 +108,12 @@ def test_codes_from_one_against_codes_from_zero_are_never_joined_as_they_are(wor
     dataset = join(world.predictions("p.json"), references)
     assert message(lambda: dataset.predictions.boxes) == (
         "p.json: [0]: the class codes count from 1 here, but from 0 in gt; declare labels_map: one-based under "
-        "predictions, or coco-91 where its codes are COCO's 91 ids"
+        "predictions, or coco-91 where its codes are COCO's 91 ids; where category 0 is a placeholder and codes are "
+        'those of the others, declare labels_map: {"1": dog, "2": hot dog}'
     )
+    references = yolo(world, "a")
+    advised = world.predictions("p.json", labels_map={"1": "dog", "2": "hot dog"})
+    assert labels(join(advised, references).predictions.boxes) == ["dog", "hot dog"]
 
 
 @pytest.mark.parametrize("names", [NAMES, ""])

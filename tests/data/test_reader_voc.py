@@ -62,6 +62,23 @@ def test_predictions_state_a_score(world: World) -> None:
     assert np.isnan(scores[2])
 
 
+def test_ending_may_have_any_case(world: World) -> None:
+    world.write("gt/a.xml", annotation(CAT))
+    world.write("gt/b.XML", annotation(DOG, name="b.jpg"))
+    assert world.references("gt").keys["stem"] == ("a", "b")
+    assert world.references("gt/b.XML").source.format == "voc"
+
+
+@pytest.mark.parametrize("tag", ["object", "bndbox", "difficult", "xmin"])
+def test_element_in_another_case_is_not_passed_over(world: World, tag: str) -> None:
+    text = annotation(CAT + "<difficult>1</difficult>")
+    world.write("gt/a.xml", text.replace(f"<{tag}>", f"<{tag.title()}>").replace(f"</{tag}>", f"</{tag.title()}>"))
+    line = 4 if tag == "object" else 5
+    assert message(lambda: world.references("gt", format="voc")) == (
+        f"gt/a.xml:{line}: <{tag.title()}> is no element of VOC, <{tag}> is; correct its case"
+    )
+
+
 def test_parts_of_a_person_are_no_objects(world: World) -> None:
     part = "<part><name>head</name><bndbox><xmin>50</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></part>"
     world.write("gt/a.xml", annotation(CAT + part + part))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_vigate.data import replies as replies_module
 from pytest_vigate.data.replies import DEPTH, LONGEST, Brackets, ParseFailure, Pieces, ReplyRule, extract, fence, quoted
 from worlds import real_data
 
@@ -108,6 +109,39 @@ def test_first_json_finds_the_document_in_the_prose(reply: str, document: str) -
 )
 def test_reply_without_a_whole_document_says_why(reply: str, failure: ParseFailure) -> None:
     assert extract(reply, "first-json") == failure
+
+
+@pytest.mark.parametrize(
+    ("tail", "position"),
+    [
+        ('\n{"b": 2}\n{"b": 3}', 9),
+        (' and {"b": ', 13),
+        (" [", 9),
+        (' {b: [{"c": 1}]}', 9),
+        ('``` {"b": 2}', None),
+        (" {as you see} [sic", None),
+    ],
+)
+def test_first_json_is_the_only_one(tail: str, position: int | None) -> None:
+    found = extract(f'```{{"a": 1}}{tail}', "first-json")
+    if position is None:
+        assert found == '{"a": 1}'
+    else:
+        assert found == ParseFailure("there is more than one JSON document", position + 3)
+        assert found.rest == '{"a": 1}'
+
+
+def test_broken_openers_are_cut_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    class Counted(ParseFailure):
+        def __init__(self, cause: str, position: int | None = None, rest: str = "") -> None:
+            made.append(len(rest))
+            super().__init__(cause, position, rest)
+
+    monkeypatch.setattr(replies_module, "ParseFailure", Counted)
+    assert str(extract("{x" * 500, "first-json")) == "the JSON is malformed at character 2"
+    assert made == [1000]  # a text of its own for every opener would be 250 500 characters
 
 
 def test_piece_of_a_broken_document_is_not_the_answer() -> None:

@@ -41,8 +41,9 @@ def arranged(
 ) -> Dataset:
     world.write_lines("p.jsonl", *(predictions or [{**references[0], "boxes": [], "labels": []}]))
     world.write_lines("r.jsonl", *references)
-    made_of_records = "boxes" in references[0]
-    declared: Any = {"format": "jsonl", "boxes": Convention("xyxy", "pixels")} if made_of_records else {}
+    declared: Any = {}
+    if "boxes" in references[0]:
+        declared = {"format": "jsonl", "boxes": Convention("xyxy", "pixels"), "fields": {"boxes": "boxes"}}
     left, right = world.predictions("p.jsonl", **declared), world.references("r.jsonl", **declared)
     return arrange(join(left, right, attributes=attributes), unit, pictures=picture_names(left, right))
 
@@ -74,6 +75,8 @@ def test_every_phrase_of_either_side_is_a_sample(world: World) -> None:
     assert data.references.present.all()
     assert data.pictures is not None
     assert data.pictures.tolist() == [0, 0, 0, 1, 2]
+    assert data.leads is not None
+    assert data.leads.tolist() == [True, False, False, True, True]
     assert found(data.references.boxes) == [[("dent", 0)], [("scratch", 64)], [], [], []]
     assert found(data.predictions.boxes) == [
         [],

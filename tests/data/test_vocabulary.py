@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,6 +73,53 @@ def test_labels_are_mapped_to_the_common_one_on_either_side(world: World) -> Non
 def test_a_map_is_read_once_and_its_idle_keys_are_fine(world: World) -> None:
     data = joined(world, ["a", "b"], ["b"], ours={"a": "b", "b": "c", "z": "y"})
     assert labels(data.predictions.boxes) == ["b", "c"]
+
+
+@pytest.mark.parametrize(("key", "label"), [("autto", "auto"), ("hot dogs", "Hot  Dog"), ("Auto", "auto")])
+def test_a_key_that_is_nearly_a_label_in_use_is_misspelt(world: World, key: str, label: str) -> None:
+    data = joined(world, [label, "bus"], ["car", "bus"], ours={key: "car"})
+    shown = label if label == "auto" else f'"{label}"'
+    assert message(lambda: data.predictions.boxes) == (
+        f"p.jsonl: labels_map: no box has the label {key!r}; did you mean {label!r}? "
+        f"If not, map that one too: labels_map: {{{shown}: {label if label == 'auto' else shown}}}"
+    )
+    data = joined(world, ["bus"], [label, "bus"], theirs={key: "car"})
+    assert message(lambda: data.predictions.boxes).startswith(f"r.jsonl: labels_map: no box has the label {key!r}; ")
+
+
+@pytest.mark.parametrize(
+    ("predicted", "referenced", "given"),
+    [
+        (["auto"], ["car"], {"autto": "Car", "auto": "car"}),  # mapped itself
+        (["auto"], ["auto"], {"autto": "car"}),  # known to the other side
+        (["cat"], ["dog"], {"car": "auto"}),  # another word
+        (["bus"], ["car"], {"autto": "car"}),
+        (["112"], ["111"], {"1123": "car"}),  # codes that are near mean nothing
+        (["a" * 65], ["b"], {"a" * 64: "b"}),  # too long to compare
+    ],
+)
+def test_other_keys_that_name_nothing_are_fine(
+    world: World, predicted: list[str], referenced: list[str], given: dict[str, str]
+) -> None:
+    assert len(joined(world, predicted, referenced, ours=given).predictions.boxes.xyxy) == 1
+
+
+def test_keys_may_be_names_and_codes_of_declared_categories(world: World) -> None:
+    data = coco(world, "kitten", "dog", "dogs", results=[{"label": "hound"}], references={"dog": "a", "3": "b"})
+    assert data.references.boxes.declared == frozenset({"kitten", "a", "b"})
+
+
+def test_of_many_keys_and_labels_only_some_are_compared(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+
+    def nearest(key: str, labels: Sequence[str], **_: object) -> list[str]:
+        compared.append(len(labels))
+        return []
+
+    monkeypatch.setattr(difflib, "get_close_matches", nearest)
+    data = joined(world, [f"label {i}" for i in range(500)], ["car"], ours={f"key {i}": "car" for i in range(500)})
+    assert len(data.predictions.boxes.vocabulary) == 501
+    assert compared == [200] * 200
 
 
 def test_predictions_alone_are_mapped_too(world: World) -> None:

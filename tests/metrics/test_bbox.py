@@ -89,6 +89,17 @@ def test_labels_are_ignored_by_default_for_phrases() -> None:
     assert BoxMatching().statistics(data).settled == {"labels": "ignore"}
 
 
+@pytest.mark.parametrize("phrases", [(True, False), (False, True)])
+def test_labels_match_by_default_where_one_side_has_categories(phrases: tuple[bool, bool]) -> None:
+    ours, theirs = phrases
+    data = dataset(
+        boxes([[WHOLE, ELSEWHERE]], labels=[[1, 2]], phrases=ours),
+        boxes([[WHOLE, ELSEWHERE]], labels=[[2, 1]], phrases=theirs),
+    )
+    assert evaluate(BoxMatching(), data)["recall"] == 0.0
+    assert BoxMatching().statistics(data).settled == {"labels": "match"}
+
+
 def test_crowd_reference_is_never_missed() -> None:
     data = dataset(boxes([[WHOLE]]), boxes([[WHOLE, ELSEWHERE]], crowd=[[False, True]]))
     assert evaluate(BoxMatching(), data)["recall"] == 1.0

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pytest_vigate.data.dataset import Boxes, Dataset, Side
@@ -37,6 +38,13 @@ def test_missing_null_and_malformed_replies_are_not_parsed() -> None:
         present=[True, False, True, True, True], replies=["[]", None, None, "[{", "[]"], failures={3: CUT_OFF}
     )
     assert evaluate(Coverage(), data) == {"predictions": 3 / 5, "parsed": 2 / 5}
+
+
+def test_phrases_that_a_model_invents_are_no_more_answers() -> None:
+    # two records, the first with three phrases; of the second there is no reply: 1 of 2, not 3 of 4
+    data = answered(present=[True, True, True, False], replies=["[]", "[]", "[]", None], failures={})
+    split = replace(data, leads=np.array([True, False, False, True]))
+    assert evaluate(Coverage(), split) == {"predictions": 1 / 2, "parsed": 1 / 2}
 
 
 def test_malformed_reply_is_an_answer() -> None:

@@ -192,7 +192,8 @@ def test_image_size_missing_where_it_is_needed(world: Path, run: Run) -> None:
     write_gate(world, "  bbox.f1: {min: 1%}\n", head=head)
     assert unmeasurable(run, world) == (
         "predictions.jsonl:1: image size missing: these boxes are relative (boxes: vi), those of references.jsonl "
-        "are pixels of the original; give the records width and height, or declare boxes: {size: [W, H]}"
+        "are pixels of the original; give the records width and height, or declare boxes: {preset: vi, size: [W, H]} "
+        "where all have one size"
     )
 
 

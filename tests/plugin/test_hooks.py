@@ -30,7 +30,8 @@ def test_reader_of_the_docstring_works_from_a_conftest(world: Path, run: Run) ->
         "  predictions: {path: predictions.boxlog, boxes: {order: xyxy, space: pixels}}\n"
         "  references: {path: references.jsonl, format: vi}\n"
     )
-    write_gate(world, "thresholds:\n  bbox.f1: {min: 100%}\n", head=head)
+    ignoring = "metrics:\n  bbox: {labels: ignore}\nthresholds:\n  bbox.f1: {min: 100%}\n"
+    write_gate(world, ignoring, head=head)
     run().assert_outcomes(passed=1)
 
 

@@ -38,7 +38,7 @@ def write_replies(folder: Path, replies: Sequence[str | None]) -> None:
     write_jsonl(
         folder / "references.jsonl",
         [
-            {"image": name, "width": 1000, "height": 1000, "boxes": [{"box": list(BOX), "label": "dent"}]}
+            {"image": name, "width": 1000, "height": 1000, "boxes": [{"box": list(BOX), "label": "a dent"}]}
             for name in names
         ],
     )

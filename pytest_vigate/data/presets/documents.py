@@ -36,6 +36,22 @@ LABELS = (
 )
 #: Keys that hold how sure the model is.
 SCORES = ("score", "confidence", "conf")
+#: Keys under which models write the four numbers of a box, or a list of such.
+KEYS = (
+    "bbox_2d",
+    "box_2d",
+    "bbox",
+    "box",
+    "bounding_box",
+    "boundingBox",
+    "bounds",
+    "coordinates",
+    "grounding",
+    "boxes",
+    "bboxes",
+)
+#: Keys under which they write the first of four numbers.
+_CORNERS = ("x_min", "xmin", "x1")
 #: Keys of lists of boxes: an empty one says that there is nothing.
 LISTS = ("annotations", "boxes", "bboxes", "detections", "groundings", "items", "objects", "predictions", "results")
 
@@ -171,24 +187,57 @@ class Objects:
     def find(self, node: object, finds: Finds) -> Children:
         """Take the box of an object, and give the values to look into."""
         if isinstance(node, list):
-            held = [self._holds(inner) for inner in node if isinstance(inner, dict)]
-            if any(held) and not all(held):
-                finds.fail(f"an object has no {self.keys[0]}")
+            self._compare(node, finds)
+            refuse_bare(node, self.keys, finds)
             return node
         if not isinstance(node, dict):
             return ()
         finds.nothing |= says_nothing(node)
         if not self._holds(node):
-            return node.values()
+            self._compare(node.values(), finds)
+            refuse_foreign(node, self.keys, finds)
+            return [self._named(key, inner) for key, inner in node.items()]
         if len(self.keys) == 1:
             value, name = node[self.keys[0]], self.keys[0]
         else:
             value, name = [node.get(key) for key in self.keys], ", ".join(self.keys)
         finds.take(label_of(node), value, score_of(node), name=name)
-        return [inner for key, inner in node.items() if key not in self.keys]
+        return [inner for key, inner in node.items() if key not in self.keys and holds_objects(inner)]
+
+    def _compare(self, values: Iterable[object], finds: Finds) -> None:
+        """Of objects beside each other, all hold a box or none does."""
+        held = [self._holds(inner) for inner in values if isinstance(inner, dict)]
+        if any(held) and not all(held):
+            finds.fail(f"an object has no {self.keys[0]}")
+
+    def _named(self, key: str, value: object) -> object:
+        """A value of a mapping of objects by name, which is the label of those that have no other."""
+        if isinstance(value, dict) and self._holds(value) and not label_of(value):
+            return {**value, LABELS[0]: key}
+        return value
 
     def _holds(self, record: dict[str, object]) -> bool:
         return any(key in record for key in self.keys)
+
+
+def holds_objects(value: object) -> bool:
+    """Whether a value is an object, or a list with objects in it."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(inner, dict) for inner in value))
+
+
+def refuse_bare(numbers: list[object], keys: tuple[str, ...], finds: Finds) -> None:
+    """Note four numbers that stand under none of the keys."""
+    if four(numbers) is not None:
+        finds.fail(f"{quoted(shown(numbers))} stands without {keys[0]}")
+
+
+def refuse_foreign(record: Mapping[str, object], keys: tuple[str, ...], finds: Finds) -> None:
+    """Note a box that an object has under another key than its dialect's."""
+    for key in (*KEYS, *_CORNERS):
+        value = record.get(key)
+        numbers = isinstance(value, list) and bool(value) and not holds_objects(value)
+        if key not in keys and (numbers or (key in _CORNERS and isinstance(value, float))):
+            finds.fail(f"an object has {key}, where {keys[0]} is due")
 
 
 def says_nothing(record: Mapping[str, object]) -> bool:
@@ -214,10 +263,12 @@ class Columns:
     def find(self, node: object, finds: Finds) -> Children:
         """Take the boxes of an object, and give the values to look into."""
         if isinstance(node, list):
+            refuse_bare(node, (self.boxes,), finds)
             return node
         if not isinstance(node, dict):
             return ()
         if self.boxes not in node:
+            refuse_foreign(node, (self.boxes,), finds)
             return node.values()
         boxes = node[self.boxes]
         if boxes is None or boxes == []:
@@ -226,7 +277,7 @@ class Columns:
             finds.fail(f"{self.boxes} is {quoted(shown(boxes))}, where a list is due")
         else:
             self._take(node, boxes, finds)
-        return ()
+        return [inner for key, inner in node.items() if key != self.boxes and holds_objects(inner)]
 
     def _take(self, record: dict[str, object], boxes: list[object], finds: Finds) -> None:
         labels = next((found for key in self.labels if isinstance(found := record.get(key), list)), [""] * len(boxes))
@@ -266,13 +317,15 @@ def read(
         document = finds.decode(reply[start:end])
     except (ValueError, RecursionError):
         return _salvaged(reply, start, end, find, bare=bare, unclosed=broken)
-    if document is None or document == []:
-        finds.nothing = True
-    elif schema is not None:
+    if schema is None:
+        finds.nothing = document is None or document == []
+    else:
         try:
             msgspec.convert(document, schema)
         except msgspec.ValidationError as error:
             broken = ParseFailure(mismatch(error, where="", path="$").message)
+        except UnicodeEncodeError:  # msgspec 0.22.0 encodes a text that stands where an object is due
+            broken = ParseFailure("half of a character stands where an object is due")
     explore(document, lambda node: find(node, finds))
     return finds.reading(broken)
 

@@ -79,5 +79,7 @@ def _broken_token(reply: str, token: str, whole: int) -> ParseFailure | None:
 
 PRESETS = (
     Preset("paligemma", Convention("yxyx", 1024.0), read_paligemma),
+    # Florence-2's task OCR with region writes quadrilaterals, eight tokens a text, which look like two boxes: it is no
+    # task of this preset.
     Preset("florence-2", Convention("xyxy", 1000.0), read_florence),
 )

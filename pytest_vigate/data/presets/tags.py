@@ -164,6 +164,8 @@ class _Walk:
         self._open = None
         content = self._reply[begin:end]
         if tag != self._tags.opening:
+            if self._waiting is not None:
+                self._fail(f"{quoted(self._label)} has no box", self._waiting)
             self._label, self._waiting = content.strip(), start
             return
         boxes, sound = self._tags.boxes(content)

@@ -15,10 +15,14 @@ from typing import ClassVar
 import msgspec
 
 from pytest_vigate.data import presets as box_presets
-from pytest_vigate.data.files import LONG_HEAD, inside, read_head, shown
+from pytest_vigate.data.files import LINES, LONG_HEAD, inside, read_head, shown
 from pytest_vigate.data.presets import Preset
+from pytest_vigate.data.replies import quoted
 from pytest_vigate.data.tables import Role, Source, Table
 from pytest_vigate.errors import DataError, did_you_mean
+
+#: Fields of a record that a message names.
+_FIELDS = 10
 
 
 class Reader(ABC):
@@ -106,6 +110,15 @@ def _choose(source: Source, readers: Mapping[str, Reader]) -> Reader:
         why = f"no format fits these {source.role}"
         if len(heads[0][1]) >= LONG_HEAD:
             why = f"the first record is longer than {LONG_HEAD >> 20} MiB, too long to tell the format by"
+        path, head = heads[0]
+        if path.suffix in LINES and "jsonl" in readers and (fields := tuple(first_record(head))):
+            some = ", ".join(quoted(name) for name in fields[:_FIELDS])
+            more = f" and {len(fields) - _FIELDS} more" if len(fields) > _FIELDS else ""
+            raise DataError(
+                where,
+                f"{why}: the first record has the fields {some}{more}; declare format: jsonl, and name them under "
+                "'fields'",
+            )
         raise DataError(where, f"{why}; declare format: one of {known}")
     both = " and ".join(reader.name for reader in fitting)
     raise DataError(where, f"the formats {both} both fit these {source.role}; declare format: one of them")

@@ -21,7 +21,6 @@ from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
 from pytest_vigate.errors import DataError, did_you_mean
 
 _FIELDS = ("id", "image", "box", "label", "score", "width", "height", "input_width", "input_height", "text")
-_TEXTS = {"predictions": ("raw_output", "prediction", "text"), "references": ("reference", "text")}
 #: Columns of a box by the order that their names say.
 _COLUMNS: dict[Order, tuple[str, ...]] = {
     "xyxy": ("xmin", "ymin", "xmax", "ymax"),
@@ -38,6 +37,7 @@ class CsvRows(Reader):
     """A header, then one row a box; ``fields`` says what the columns are called.
 
     A column of texts is the replies: where no columns are a box, and ``boxes`` is declared, boxes are read out of them.
+    Predictions that have both name the one that is the answer under ``fields``, as in ``jsonl``.
     An empty cell is no reply: CSV cannot tell it from an empty one.
 
     The two exports of Datature Vi need no ``fields``: their headers say how a box is written. Whether in pixels or in
@@ -70,7 +70,9 @@ class CsvRows(Reader):
         header = tuple(rows[0])
         replies = _replies(source, places, rows, sample)
         columns, _ = _box_columns(source, header)
-        in_replies = replies is not None and "box" not in source.fields and not set(columns) <= set(header)
+        replied = source.role == "predictions" and records.declares(source, "text")
+        native = set(columns) <= set(header) and not replied
+        in_replies = replies is not None and not records.declares(source, "boxes") and not native
         derive: Callable[[], RawBoxes] | None = partial(_boxes, source, places, rows, sample)
         if in_replies:
             derive = None if source.boxes is None else partial(read_boxes, source, replies or ())
@@ -82,13 +84,13 @@ class CsvRows(Reader):
                 images=None if images is None else [images[j] for j in starts],
             ),
             lambda i: places[starts[i]],
-            _sizes(source, places, rows, starts, ("width", "height")),
-            partial(records.column, untyped),
+            _sizes(source, places, rows, sample, ("width", "height")),
+            partial(_attribute, places, rows, sample),
             partial(records.names, untyped),
             replies,
             derive,
             in_replies=in_replies and derive is not None,
-            frames=_sizes(source, places, rows, starts, ("input_width", "input_height")) if source.framed else None,
+            frames=_sizes(source, places, rows, sample, ("input_width", "input_height")) if source.framed else None,
         )
 
 
@@ -188,10 +190,23 @@ def _replies(
 ) -> tuple[str | None, ...] | None:
     """The text of every sample; None where no column holds texts."""
     header = tuple(rows[0])
-    name = records.one_field(source, "text", next((name for name in _TEXTS[source.role] if name in header), ""))
+    usual = next((name for name in records.REPLIES[source.role] if name in header), "")
+    name = records.one_field(source, "text", usual)
     if not name:
         return None
     _require(source, name, header)
+    return _texts(places, rows, sample, name)
+
+
+def _attribute(
+    places: Sequence[str], rows: Sequence[Row], sample: Sequence[int], name: str
+) -> tuple[str | None, ...] | None:
+    texts = _texts(places, rows, sample, name) if name in rows[0] else ()
+    return texts if any(text is not None for text in texts) else None
+
+
+def _texts(places: Sequence[str], rows: Sequence[Row], sample: Sequence[int], name: str) -> tuple[str | None, ...]:
+    """A column with one text for every sample: rows may leave it out, but not differ."""
     texts: list[str | None] = [None] * (max(sample) + 1)
     for place, row, i in zip(places, rows, sample, strict=True):
         text = row[name]
@@ -202,8 +217,9 @@ def _replies(
 
 
 def _sizes(
-    source: Source, places: Sequence[str], rows: Sequence[Row], starts: Sequence[int], names: tuple[str, str]
+    source: Source, places: Sequence[str], rows: Sequence[Row], sample: Sequence[int], names: tuple[str, str]
 ) -> Float:
+    """Width and height of every sample: rows may leave them out, but not differ."""
     sides = []
     box, _ = _box_columns(source, tuple(rows[0]))
     for ours in names:
@@ -212,15 +228,26 @@ def _sizes(
             _require(source, theirs, tuple(rows[0]))
         is_box = ours not in source.fields and theirs in box
         known = theirs in rows[0] and not is_box
-        sides.append(
-            [_number(rows[j][theirs], places[j], theirs) if known and rows[j][theirs] else None for j in starts]
-        )
+        found: list[float | None] = [None] * (max(sample) + 1)
+        first: dict[int, str] = {}
+        for place, row, i in zip(places, rows, sample, strict=True):
+            if not known or not row[theirs]:
+                continue
+            number = _number(row[theirs], place, theirs)
+            if found[i] not in (None, number):
+                raise DataError(
+                    place, f"{theirs} is {number:g}, but {found[i]:g} at {first[i]}, which has the same id; correct one"
+                )
+            found[i] = number
+            first.setdefault(i, place)
+        sides.append(found)
     return records.sizes(*sides)
 
 
 def _boxes(source: Source, places: Sequence[str], rows: Sequence[Row], sample: Sequence[int]) -> RawBoxes:
     header = tuple(rows[0])
     columns, order = _box_columns(source, header)
+    records.refuse_two_answers(source, names=header, boxes={columns[0]: f"box: [{', '.join(columns)}]"})
     convention = _convention(source, columns, order)
     for name in columns:
         _require(source, name, header)

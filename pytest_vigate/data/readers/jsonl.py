@@ -13,6 +13,7 @@ import numpy as np
 from pytest_vigate.data import records
 from pytest_vigate.data.coordinates import Convention
 from pytest_vigate.data.decoding import convert
+from pytest_vigate.data.files import LINES
 from pytest_vigate.data.grounding import read_boxes
 from pytest_vigate.data.readers import Reader, first_record
 from pytest_vigate.data.records import Record, Vocabulary
@@ -24,9 +25,10 @@ T = TypeVar("T")
 #: Fields of a picture, and of the boxes on it, that records have once each at most.
 _PICTURE = ("image", "width", "height", "input_width", "input_height")
 _PARTS = ("labels", "label", "scores", "score", "crowd")
-_FIELDS = ("id", *_PICTURE, "boxes", "box", *_PARTS, "text")
+_FIELDS = ("id", *_PICTURE, "boxes", "box", *_PARTS)
 _FLAG: type[int] = bool | Literal[0, 1]  # type: ignore[assignment]  # mypy has no type for type expressions
-_REPLIES = {"predictions": ("raw_output", "prediction", "text"), "references": ("reference", "text")}
+#: Fields that a reply may be declared as.
+_REPLIES = tuple(dict.fromkeys(("text", *records.REPLIES["predictions"], *records.REPLIES["references"])))
 
 
 class Box(NamedTuple):
@@ -42,7 +44,8 @@ class JsonLines(Reader):
     """One JSON object a line; ``fields`` says what its parts are called.
 
     Boxes are those of the field ``boxes`` or ``box``; where there is none, and ``boxes`` is declared, they are read out
-    of the replies.
+    of the replies. Predictions that have such a field and replies beside it name the one that is the answer under
+    ``fields``: of ``text`` alone the boxes are read out; with both, boxes are the field's and the text is a text.
     """
 
     name: ClassVar[str] = "jsonl"
@@ -50,38 +53,50 @@ class JsonLines(Reader):
     def sniff(self, path: Path, role: Role, head: bytes) -> bool:
         record = first_record(head)
         theirs_alone = {"raw_output"} if role == "predictions" else {"asset", "contents"}
-        ours = {"boxes", "box", *_REPLIES[role]}
-        return path.suffix in (".jsonl", ".ndjson") and bool(ours & record.keys()) and not theirs_alone & record.keys()
+        ours = {"boxes", "box", *records.REPLIES[role]}
+        return path.suffix in LINES and bool(ours & record.keys()) and not theirs_alone & record.keys()
 
     def read(self, source: Source) -> Table:
-        records.refuse_unknown_fields(source, self.name, (*_FIELDS, "raw_output", "prediction", "reference"))
-        found = list(records.line_records(source))
-        places = [place for place, _ in found]
+        records.refuse_unknown_fields(source, self.name, (*_FIELDS, *_REPLIES))
+        return tabulate(source, list(records.line_records(source)))
 
-        def untyped() -> Iterator[tuple[str, Record]]:
-            return iter(found)
 
-        replies = _replies(source, found)
-        boxes = _boxes(source, found)
-        in_replies = boxes is None and replies is not None and source.boxes is not None
-        if in_replies:
-            _refuse_unseen(source, found, _PICTURE, ())
-        return Table(
-            source,
-            _keys(source, found),
-            places.__getitem__,
-            records.sizes(_column(source, found, "width", float), _column(source, found, "height", float)),
-            partial(records.column, untyped),
-            partial(records.names, untyped),
-            replies,
-            partial(read_boxes, source, replies or ()) if in_replies else boxes,
-            in_replies=in_replies,
-            frames=records.sizes(
-                _column(source, found, "input_width", float), _column(source, found, "input_height", float)
-            )
-            if source.framed
-            else None,
+def tabulate(source: Source, found: Sequence[tuple[str, Record]]) -> Table:
+    """The table of records that were read from a source, under the names that it declares.
+
+    Args:
+        source: What they belong to.
+        found: Place and record, a record a sample.
+
+    Raises:
+        DataError: If a record is not what the names say, or a field that is declared as the reply is in none.
+    """
+    places = [place for place, _ in found]
+
+    def untyped() -> Iterator[tuple[str, Record]]:
+        return iter(found)
+
+    replied = source.role == "predictions" and records.declares(source, "text")
+    boxes = None if replied and not records.declares(source, "boxes") else _boxes(source, found)
+    replies = _replies(source, found, alone=boxes is None)
+    in_replies = boxes is None and replies is not None and source.boxes is not None
+    _refuse_unseen(source, found, (*_REPLIES, *(_PICTURE if in_replies else ())), ())
+    return Table(
+        source,
+        _keys(source, found),
+        places.__getitem__,
+        records.sizes(_column(source, found, "width", float), _column(source, found, "height", float)),
+        partial(records.column, untyped),
+        partial(records.names, untyped),
+        replies,
+        partial(read_boxes, source, replies or ()) if in_replies else boxes,
+        in_replies=in_replies,
+        frames=records.sizes(
+            _column(source, found, "input_width", float), _column(source, found, "input_height", float)
         )
+        if source.framed
+        else None,
+    )
 
 
 def _column(source: Source, found: Sequence[tuple[str, Record]], ours: str, kind: type[T]) -> list[T | None]:
@@ -114,17 +129,28 @@ def _keys(source: Source, found: Sequence[tuple[str, Record]]) -> dict[str, tupl
     return records.keys(source, ids=ids, images=named if len(named) == len(images) else None)
 
 
-def _replies(source: Source, found: Sequence[tuple[str, Record]]) -> tuple[str | None, ...] | None:
-    """The declared text, or the first of the usual fields that holds only texts."""
-    for name in ("text", "raw_output", "prediction", "reference"):
+def _replies(source: Source, found: Sequence[tuple[str, Record]], *, alone: bool) -> tuple[str | None, ...] | None:
+    """The declared text, or the first of the usual fields that holds only texts.
+
+    Args:
+        source: What the records belong to.
+        found: Place and record.
+        alone: Records answer with their replies alone: where these are null everywhere, nothing was answered.
+    """
+    for name in _REPLIES:
         if name in source.fields:
             return tuple(_column(source, found, name, str))
-    for name in _REPLIES[source.role]:
+    null: tuple[str | None, ...] | None = None
+    for name in records.REPLIES[source.role]:
         values = tuple(record.get(name) for _, record in found)
         texts = tuple(value for value in values if value is None or isinstance(value, str))
-        if len(texts) == len(values) and any(text is not None for text in texts):
+        if len(texts) < len(values):
+            continue
+        if any(text is not None for text in texts):
             return texts
-    return None
+        if alone and any(name in record for _, record in found):
+            null = null or texts
+    return null
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +187,8 @@ def _boxes(source: Source, found: Sequence[tuple[str, Record]]) -> Callable[[], 
 
 
 def _derived(source: Source, found: Sequence[tuple[str, Record]], names: _Names, *, many: bool) -> RawBoxes:
+    every = {key for _, record in found for key in record}
+    records.refuse_two_answers(source, names=every, boxes={"boxes": "boxes: boxes", "box": "box: box"})
     if source.boxes is None:
         raise DataError(
             source.file,
@@ -181,7 +209,7 @@ def _derived(source: Source, found: Sequence[tuple[str, Record]], names: _Names,
 def _refuse_unseen(
     source: Source, found: Sequence[tuple[str, Record]], parts: Sequence[str], boxes: Sequence[Record]
 ) -> None:
-    """A declared part of boxes that no record has is a slip of the pen: labels and scores would vanish in silence."""
+    """A declared part that no record has is a slip of the pen: labels, scores or replies would vanish in silence."""
     everything = [*(record for _, record in found), *boxes]
     known = tuple(dict.fromkeys(key for record in (boxes or everything) for key in record))
     for ours in parts:

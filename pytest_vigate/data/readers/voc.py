@@ -26,6 +26,14 @@ DEEPEST = 16
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _SCORES = ("confidence", "score")
+#: Elements that are read; in another case they would be passed over.
+_TAGS = frozenset(
+    {
+        *("annotation", "filename", "size", "width", "height", "object", "name", "difficult", "bndbox"),
+        *_SIDES,
+        *_SCORES,
+    }
+)
 
 
 class Voc(Reader):
@@ -35,8 +43,8 @@ class Voc(Reader):
 
     def sniff(self, path: Path, role: Role, head: bytes) -> bool:
         if path.is_dir():
-            return any(file.suffix == ".xml" for file in path.iterdir())
-        return path.suffix == ".xml" and b"<annotation" in head
+            return any(_is_xml(file) for file in path.iterdir())
+        return _is_xml(path) and b"<annotation" in head
 
     def read(self, source: Source) -> Table:
         records.refuse_unknown_fields(source, self.name, ("id",))
@@ -94,12 +102,16 @@ class _Element:
         return "".join(self.pieces).strip()
 
 
+def _is_xml(path: Path) -> bool:
+    return path.suffix.lower() == ".xml"
+
+
 def _files(source: Source, path: Path) -> list[Path]:
     """A file, or those of a folder."""
     if not inside(source, path).is_dir():
         return [path]
     inner = entries(source, path)
-    found = [file for file in inner if file.suffix == ".xml"]
+    found = [file for file in inner if _is_xml(file)]
     if not found:
         folders = [entry.name for entry in inner if entry.is_dir()]
         hint = f"name one of its folders: {', '.join(folders)}" if folders else "check the path"
@@ -129,6 +141,8 @@ def _parsed(source: Source, file: Path) -> _Element:
         place = f"{where}:{parser.CurrentLineNumber}"
         if len(path) > DEEPEST:
             raise DataError(place, f"elements are nested more than {DEEPEST} levels deep; this is no VOC annotation")
+        if tag not in _TAGS and tag.lower() in _TAGS:
+            raise DataError(place, f"<{tag}> is no element of VOC, <{tag.lower()}> is; correct its case")
         element = _Element(tag, place)
         path[-1].children.append(element)
         path.append(element)
