@@ -276,7 +276,8 @@ def test_a_suggested_map_is_read_back_as_it_was_meant(
     pairs: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     suggested = written(pairs)
-    path = tmp_path_factory.getbasetemp() / "x.gate.yaml"
+    path = tmp_path_factory.getbasetemp() / "vocabulary" / "x.gate.yaml"
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(
         f"vigate: 1\ndata:\n  predictions: {{path: x.gate.yaml, {suggested}}}\n"
         "thresholds: {bbox.f1: {min: 0.5}}\n".encode("utf-8", "surrogatepass")
