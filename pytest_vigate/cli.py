@@ -24,7 +24,7 @@ from pytest_vigate.evaluation.plan import Plan, read_plan
 from pytest_vigate.gates.schema import FamilyDescription, ScoreDescription, with_families
 from pytest_vigate.metrics import documentation
 from pytest_vigate.metrics.base import Metric
-from pytest_vigate.nodes import registries, roots, shown
+from pytest_vigate.nodes import registries, roots, shown, workspace
 from pytest_vigate.plugin import SUFFIXES
 from pytest_vigate.reports import escape
 from pytest_vigate.verdicts import judge
@@ -93,7 +93,7 @@ def _lint(config: pytest.Config, options: argparse.Namespace) -> int:
         _complain(f"{', '.join(options.paths)}: no gate file found; they are named *{' or *'.join(SUFFIXES)}")
         worst = 5
     pytest_session = pytest.Session.from_config(config)
-    session = Session(version=__version__)
+    session = Session(version=__version__, workspace=workspace(config))
     for path in files:
         name = shown(path, config.invocation_params.dir)
         try:

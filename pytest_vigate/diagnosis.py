@@ -7,7 +7,8 @@ A family states its patterns itself. *High* and *low* are read off the score's o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,30 @@ NAMED = 5
 NOTHING = 1e-12
 
 
-def diagnose(check: Check, decided: Slice, verdict: Verdict) -> None:
-    """Add `diagnosis` and `worst` to a verdict that did not pass."""
+def diagnose(
+    check: Check,
+    decided: Slice,
+    verdict: Verdict,
+    *,
+    families: Mapping[str, Metric],
+    beside: Callable[[Metric, Slice], Mapping[str, float]],
+) -> None:
+    """Add `diagnosis` and `worst` to a verdict that did not pass.
+
+    Args:
+        check: What was judged.
+        decided: On which samples.
+        verdict: How.
+        families: All that the gate uses, by the name under which it does.
+        beside: Scores of another family on these samples.
+    """
     metric = check.metric
     measures = metric.measures(decided.statistics, decided.ids)
-    verdict["diagnosis"] = [*_patterns(metric, decided.values), *metric.explain(measures)]
+    # A gate may configure a family several times: the one that goes by the family's name stands for it, else the first.
+    others = {other.name: other for other in reversed([*families.values()])}
+    others |= {other.name: other for name, other in families.items() if name == other.name}
+    told = _patterns(metric, decided.values, others=others, beside=lambda other: beside(other, decided))
+    verdict["diagnosis"] = [*told, *metric.explain(measures)]
     verdict["worst"] = worst_samples(metric, check.score.name, decided, lower=_asks_for_less(check, decided))
 
 
@@ -44,18 +64,41 @@ def is_high(metric: Metric, name: str, value: float) -> bool:
     return value >= good
 
 
-def _patterns(metric: Metric, values: Mapping[str, float]) -> Iterator[str]:
-    for pattern in metric.patterns:
-        if any(math.isnan(values[name]) for name in (*pattern.high, *pattern.low)):
-            continue
-        high = all(is_high(metric, name, values[name]) for name in pattern.high)
-        low = not any(is_high(metric, name, values[name]) for name in pattern.low)
-        if high and low:
-            shown = [
-                f"{'high' if name in pattern.high else 'low'} {name} {values[name]:.2f}"
-                for name in (*pattern.high, *pattern.low)
-            ]
-            yield f"{', '.join(shown)}: {pattern.advice}"
+def _patterns(
+    metric: Metric,
+    values: Mapping[str, float],
+    *,
+    others: Mapping[str, Metric] = MappingProxyType({}),
+    beside: Callable[[Metric], Mapping[str, float]] = lambda _: {},
+) -> Iterator[str]:
+    """Advice of all patterns that fit: the family's own, and those of other families that name it."""
+    known = {**others, metric.name: metric}
+    scores = {metric.name: values}
+    for owner in (metric, *(other for name, other in others.items() if name != metric.name)):
+        for pattern in owner.patterns:
+            high, low = ([_full(owner, name) for name in names] for names in (pattern.high, pattern.low))
+            families = {family for family, _ in (*high, *low)}
+            if metric.name not in families or not families <= known.keys():
+                continue
+            for family in families - scores.keys():
+                scores[family] = beside(known[family])
+            found = {(family, name): scores[family].get(name, math.nan) for family, name in (*high, *low)}
+            if any(math.isnan(value) for value in found.values()):
+                continue
+            reached = {(family, name): is_high(known[family], name, found[family, name]) for family, name in found}
+            if all(reached[key] for key in high) and not any(reached[key] for key in low):
+                shown = [
+                    f"{word} {name if len(families) == 1 else f'{family}.{name}'} {found[family, name]:.2f}"
+                    for word, names in (("high", high), ("low", low))
+                    for family, name in names
+                ]
+                yield f"{', '.join(shown)}: {pattern.advice}"
+
+
+def _full(owner: Metric, name: str) -> tuple[str, str]:
+    """Family and name of a score in a pattern."""
+    family, dot, score = name.rpartition(".")
+    return (family, score) if dot else (owner.name, name)
 
 
 def worst_samples(metric: Metric, score: str, decided: Slice, *, lower: bool = False) -> list[dict[str, Any]]:

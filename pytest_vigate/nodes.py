@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import re
@@ -16,6 +17,7 @@ import pytest
 
 from pytest_vigate import __version__
 from pytest_vigate.data.coordinates import Convention
+from pytest_vigate.data.dataset import Workspace
 from pytest_vigate.data.presets import Preset
 from pytest_vigate.data.readers import Reader
 from pytest_vigate.diagnosis import diagnose
@@ -142,7 +144,10 @@ class ThresholdItem(pytest.Item):
             NotPassedError: If the score is unmeasurable.
         """
         gate = self.parent.plan.gate
-        session = self.config.stash.setdefault(SESSION, Session(version=__version__))
+        session = self.config.stash.get(SESSION, None)
+        if session is None:
+            session = Session(version=__version__, workspace=workspace(self.config))
+            self.config.stash[SESSION] = session
         today = self.config.stash.setdefault(TODAY, dt.datetime.now(dt.UTC).date())
         files: Sequence[DataFile] = ()
         families: list[dict[str, Any]] = []
@@ -162,7 +167,7 @@ class ThresholdItem(pytest.Item):
                 today=today,
             )
             if verdict["verdict"] not in ("passed", "unmeasurable"):
-                diagnose(self.check, decided, verdict)
+                diagnose(self.check, decided, verdict, families=self.parent.plan.families, beside=loaded.beside)
         except UnmeasurableError as error:
             named = signature(self.check.metric, {}, version=__version__)
             verdict = unmeasurable(self.check, str(error), level=gate.intervals.level, signature=named)
@@ -216,6 +221,21 @@ def shown(path: Path, start: Path) -> str:
 def roots(config: pytest.Config) -> tuple[Path, ...]:
     """Folders that data may lie in, links resolved."""
     return tuple(Path(path).resolve() for path in (config.rootpath, *config.getini("vigate_data_roots")))
+
+
+def workspace(config: pytest.Config) -> Workspace:
+    """What metrics may use: pytest's cache folder, and the terminal where there is one."""
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    capture: Any = config.pluginmanager.get_plugin("capturemanager")
+
+    def tell(text: str) -> None:
+        with contextlib.nullcontext() if capture is None else capture.global_and_fixture_disabled():
+            reporter.rewrite(escape.line(text, longest=escape.MESSAGE), erase=True)
+
+    cache = getattr(config, "cache", None)  # "-p no:cacheprovider" leaves none
+    kept = None if cache is None or config.getoption("vigate_no_cache") else Path(cache.mkdir("vigate"))
+    told = reporter is not None and reporter.isatty
+    return Workspace(kept, tell) if told else Workspace(kept)
 
 
 class Registries(NamedTuple):

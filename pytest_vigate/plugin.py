@@ -33,9 +33,14 @@ SUFFIXES = (".gate.yaml", ".gate.yml")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add our option and ini value."""
+    """Add our options and ini value."""
     group = parser.getgroup("vigate", "quality gates for vision-language models")
     group.addoption("--vigate-json", metavar="PATH", help="write the run record (every verdict and score) to PATH")
+    group.addoption(
+        "--vigate-no-cache",
+        action="store_true",
+        help="compute what earlier runs left in pytest's cache folder (embeddings, synonyms) anew, and keep nothing",
+    )
     parser.addini(
         "vigate_data_roots",
         "further folders that the data of gate files may lie in; data below the root directory always may",

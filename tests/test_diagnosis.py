@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 from pytest_vigate.data.dataset import Dataset
@@ -22,7 +23,7 @@ def decided(data: Dataset, score: str = "f1") -> Slice:
     statistics = metric.statistics(data)
     found = estimate(metric, statistics, weights=(), level=0.95)
     values = {name: item.value for name, item in found.items()}
-    return Slice(None, True, data.ids, statistics, found[score], values)
+    return Slice(None, True, data.ids, statistics, found[score], values, np.ones(len(data), dtype=bool), False)
 
 
 def explained(data: Dataset) -> list[str]:

@@ -45,7 +45,7 @@ def piece(
     found = Estimate(
         value, low, high, n, bearing, method, np.sort(np.array(draws, dtype=float)), bearing, BoxMatching.scores[0]
     )
-    return Slice(group, asked, tuple(f"s{i}" for i in range(n)), NOTHING, found, {"f1": value})
+    return Slice(group, asked, tuple(f"s{i}" for i in range(n)), NOTHING, found, {"f1": value}, np.ones(n, bool), False)
 
 
 def decide(threshold: Check, *pieces: Slice, today: dt.date = TODAY) -> Verdict:

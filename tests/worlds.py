@@ -15,7 +15,7 @@ import pytest
 
 from pytest_vigate import hookspecs
 from pytest_vigate.data.coordinates import Float
-from pytest_vigate.data.dataset import Boxes, Dataset, Side
+from pytest_vigate.data.dataset import Boxes, Dataset, Side, Texts
 from pytest_vigate.metrics._boxes import areas
 
 Box = Sequence[float]
@@ -55,10 +55,16 @@ def boxes(
 
 
 def dataset(
-    predictions: Boxes, references: Boxes, *, present: Sequence[bool] | None = None, **attributes: Sequence[str | None]
+    predictions: Boxes,
+    references: Boxes,
+    *,
+    present: Sequence[bool] | None = None,
+    texts: tuple[Texts, Texts] | None = None,
+    **attributes: Sequence[str | None],
 ) -> Dataset:
-    """A dataset of two sides with boxes; ids are s0, s1, …"""
+    """A dataset of two sides with boxes, and perhaps texts; ids are s0, s1, …"""
     n = len(references.offsets) - 1
+    answers, accepted = (None, None) if texts is None else texts
     return Dataset(
         ids=tuple(f"s{i}" for i in range(n)),
         attributes={name: tuple(column) for name, column in attributes.items()},
@@ -67,9 +73,64 @@ def dataset(
             np.array([True] * n if present is None else present),
             derive_boxes=lambda: predictions,
             derive_failures=dict,  # the boxes are read out of replies, without a fault
+            derive_texts=None if answers is None else lambda: answers,
         ),
-        references=Side("references.jsonl", np.ones(n, dtype=bool), derive_boxes=lambda: references),
+        references=Side(
+            "references.jsonl",
+            np.ones(n, dtype=bool),
+            derive_boxes=lambda: references,
+            derive_texts=None if accepted is None else lambda: accepted,
+        ),
     )
+
+
+def texts(answers: Sequence[str], references: Sequence[Sequence[str]]) -> Dataset:
+    """A dataset of answers and what is accepted for each; ids are s0, s1, …"""
+    n = len(references)
+    nothing = Boxes(
+        xyxy=np.empty((0, 4)),
+        label=np.empty(0, dtype=np.int64),
+        score=np.empty(0),
+        crowd=np.empty(0, dtype=bool),
+        area=np.empty(0),
+        offsets=np.zeros(n + 1, dtype=np.int64),
+        vocabulary=(),
+    )
+    both = tuple((answer,) for answer in answers), tuple(tuple(accepted) for accepted in references)
+    return dataset(nothing, nothing, texts=both)
+
+
+#: Words of made-up captions: stems, synonyms and numbers among them.
+WORDS = (
+    "a",
+    "the",
+    "red",
+    "car",
+    "cars",
+    "automobile",
+    "parked",
+    "parking",
+    "near",
+    "two",
+    "2",
+    "dogs",
+    "dog",
+    "hound",
+)
+
+
+def random_texts(rng: np.random.Generator, n: int) -> tuple[Texts, Texts]:
+    """Answers and one to four references a sample; answers are references with a few words changed."""
+
+    def sentence() -> list[str]:
+        return [WORDS[i] for i in rng.integers(0, len(WORDS), rng.integers(5, 12))]
+
+    references = [[sentence() for _ in range(rng.integers(1, 5))] for _ in range(n)]
+    answers = []
+    for accepted in references:
+        changed = [WORDS[rng.integers(len(WORDS))] if rng.random() < 0.3 else word for word in accepted[0]]
+        answers.append((" ".join(changed) if rng.random() < 0.9 else "",))
+    return tuple(answers), tuple(tuple(" ".join(words) for words in accepted) for accepted in references)
 
 
 def random_boxes(rng: np.random.Generator, n: int, *, most: int = 6, crowd: float = 0.0, scores: bool = True) -> Boxes:

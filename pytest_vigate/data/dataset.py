@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ import numpy as np
 from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.replies import ParseFailure
 from pytest_vigate.errors import DataError
+
+#: Texts of every sample: of the predictions the one answer, of the references all that are accepted.
+Texts = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +88,8 @@ class Side:
         present: (n,) whether the side has a record for the sample.
         replies: Raw reply texts, one a sample, None where there is none; None if the format has no replies.
         derive_boxes: Makes the boxes on first use; None if the format has no boxes.
-        derive_failures: Makes `failures` on first use; None if the boxes are no replies.
+        derive_failures: Makes `failures` on first use; None if nothing is read out of replies.
+        derive_texts: Makes the texts on first use; None if the format has no texts.
     """
 
     file: str
@@ -92,11 +97,16 @@ class Side:
     replies: tuple[str | None, ...] | None = None
     derive_boxes: Callable[[], Boxes] | None = field(default=None, repr=False)
     derive_failures: Callable[[], Mapping[int, ParseFailure]] | None = field(default=None, repr=False)
+    derive_texts: Callable[[], Texts] | None = field(default=None, repr=False)
 
     @property
     def parts(self) -> frozenset[str]:
-        """Names of the parts that this side can give: ``replies``, ``boxes``."""
-        has = {"replies": self.replies is not None, "boxes": self.derive_boxes is not None}
+        """Names of the parts that this side can give: ``replies``, ``boxes``, ``texts``."""
+        has = {
+            "replies": self.replies is not None,
+            "boxes": self.derive_boxes is not None,
+            "texts": self.derive_texts is not None,
+        }
         return frozenset(name for name, there in has.items() if there)
 
     @property
@@ -118,12 +128,40 @@ class Side:
         return self.derive_boxes()
 
     @cached_property
+    def texts(self) -> Texts:
+        """The texts of this side, one list a sample.
+
+        Of the predictions exactly one, the answer: empty where there is none, or none can be taken out of the reply.
+        Of the references one at least, and none of them blank.
+
+        Raises:
+            DataError: If the format carries none, or a reference is blank.
+        """
+        if self.derive_texts is None:
+            raise DataError(self.file, "these records carry no texts; name the field that holds them under 'fields'")
+        return self.derive_texts()
+
+    @cached_property
     def failures(self) -> Mapping[int, ParseFailure] | None:
-        """Samples whose reply is malformed, and why: it may have boxes all the same. None where boxes are no replies.
+        """Samples whose reply is malformed, and why: it may have boxes all the same. None where nothing is read out.
 
         Boxes are not placed on pictures for it, so that it is there whatever their numbers are.
         """
         return None if self.derive_failures is None else self.derive_failures()
+
+
+def _silent(_: str) -> None:
+    """The `Workspace.tell` of those who have nobody to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What a metric may use beside the data."""
+
+    cache: Path | None = None
+    """Folder, perhaps not there yet, that keeps what is dear to compute from run to run; None to keep nothing."""
+    tell: Callable[[str], None] = _silent
+    """Shows how far long work has come, on a line that the next call replaces; an empty text clears it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +181,7 @@ class Dataset:
     """(n,) picture of every sample, of which several are on one; None where each is drawn on its own."""
     leads: Bool | None = None
     """(n,) whether the sample is the first of its record; None where every sample is a record, or several."""
+    workspace: Workspace = field(default=Workspace(), repr=False)
 
     def __post_init__(self) -> None:
         n = len(self.ids)

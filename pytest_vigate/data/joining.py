@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from pytest_vigate.data.answers import Answers, accepted_texts
 from pytest_vigate.data.coordinates import Int
-from pytest_vigate.data.dataset import Boxes, Dataset, Side
+from pytest_vigate.data.dataset import Dataset, Side
 from pytest_vigate.data.pairing import Pair
 from pytest_vigate.data.records import PICTURE_KEYS, stem
 from pytest_vigate.data.replies import ParseFailure
@@ -78,13 +79,19 @@ def join(
     _refuse_other_pictures(predictions, references, key, record)
     sample = np.full(len(predictions), -1, dtype=np.int64)
     sample[record[record >= 0]] = np.flatnonzero(record >= 0)
-    everyone = np.arange(len(ids))
     pair = Pair(predictions, references, sample, record)
+    texts = references.texts
     return Dataset(
         ids,
         {name: _attribute(name, predictions, references, record) for name in attributes},
-        _side(predictions, record, lambda: pair.predictions, lambda: pair.failures),
-        _side(references, everyone, lambda: pair.references),
+        _predictions(predictions, record, pair, texts=texts is not None),
+        Side(
+            references.source.file,
+            np.ones(len(ids), dtype=np.bool_),
+            references.replies,
+            None if references.derive_boxes is None else lambda: pair.references,
+            derive_texts=None if texts is None else lambda: accepted_texts(references, texts),
+        ),
     )
 
 
@@ -106,7 +113,7 @@ def _alone(predictions: Table, attributes: Sequence[str]) -> Dataset:
     return Dataset(
         predictions.keys[key],
         {name: _attribute(name, predictions, None, everyone) for name in attributes},
-        _side(predictions, everyone, lambda: pair.predictions, lambda: pair.failures),
+        _predictions(predictions, everyone, pair, texts=False),
         Side("", np.zeros(len(predictions), dtype=np.bool_)),
     )
 
@@ -174,19 +181,29 @@ def _in_other_folders(one: str, other: str) -> bool:
     return shared > 0 and folders[0][-shared:] != folders[1][-shared:]
 
 
-def _side(
-    table: Table,
-    record: Int,
-    boxes: Callable[[], Boxes],
-    failures: Callable[[], Mapping[int, ParseFailure]] | None = None,
-) -> Side:
+def _predictions(table: Table, record: Int, pair: Pair, *, texts: bool) -> Side:
+    """The predictions' side.
+
+    Args:
+        table: Its records.
+        record: (n,) record of every sample, -1 where there is none.
+        pair: Its boxes.
+        texts: The references hold texts: replies that need not be read for boxes are then read for these.
+    """
+    answers = Answers(table, record)
     replies = table.replies
+    failures: Callable[[], Mapping[int, ParseFailure]] | None = None
+    if table.in_replies and not (texts and (pair.right is None or pair.right.derive_boxes is None)):
+        failures = lambda: pair.failures  # noqa: E731
+    elif replies is not None and texts:
+        failures = lambda: answers.failures  # noqa: E731
     return Side(
         table.source.file,
         record >= 0,
         None if replies is None else tuple(replies[i] if i >= 0 else None for i in record),
-        None if table.derive_boxes is None else boxes,
-        failures if table.in_replies else None,
+        None if table.derive_boxes is None else lambda: pair.predictions,
+        failures,
+        None if replies is None else lambda: answers.texts,
     )
 
 

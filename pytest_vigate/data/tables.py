@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from pytest_vigate.data.coordinates import Bool, Convention, Float, Int
+from pytest_vigate.data.dataset import Texts
 from pytest_vigate.data.presets import BoxDeclaration, Preset
 from pytest_vigate.data.replies import ParseFailure, ReplyRule
 
@@ -116,6 +117,14 @@ class Table:
     frames: Float | None = None  # (n, 2) width and height of the model's input, NaN where unknown; None without any
     categories: Mapping[str, str] = field(default_factory=dict)
     """Category code → name, for the other side's codes."""
+    find_answer: Callable[[str], str | ParseFailure] | None = None
+    """Takes the answer out of what the reply rule leaves of a reply; None where that is the answer."""
+    texts: Texts | None = None
+    """What each record of the references accepts; None where they hold no texts."""
+    text_field: str = ""
+    """Field of the replies or texts, where the format leaves it to the gate: one file may then hold both sides."""
+    counterpart: Callable[[], Table] | None = None
+    """The references, where the records of these predictions hold them too."""
 
     def __len__(self) -> int:
         return len(self.sizes)

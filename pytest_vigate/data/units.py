@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
 
 from pytest_vigate.data.coordinates import Bool, Int
-from pytest_vigate.data.dataset import Boxes, Dataset, Side
+from pytest_vigate.data.dataset import Boxes, Dataset, Side, Texts
 from pytest_vigate.data.records import joined_id
 from pytest_vigate.data.replies import ParseFailure
 from pytest_vigate.data.vocabulary import folding
@@ -57,6 +57,10 @@ def _by_image(dataset: Dataset, pictures: Sequence[str] | None) -> Dataset:
     )
 
 
+def _refuse_texts(file: str) -> Texts:
+    raise DataError(file, "texts are scored record by record; remove unit, or give texts a gate of their own")
+
+
 def _numbered(names: Sequence[str]) -> tuple[tuple[str, ...], Int]:
     """Names in the order of their first appearance, and the number of each."""
     position = {name: i for i, name in enumerate(dict.fromkeys(names))}
@@ -93,6 +97,7 @@ class _Merged:
             replies=None if side.replies is None else self._replies(side.replies),
             derive_boxes=None if side.derive_boxes is None else lambda: self._boxes(side.boxes),
             derive_failures=None if side.derive_failures is None else lambda: self._failures(side.failures or {}),
+            derive_texts=None if side.derive_texts is None else partial(_refuse_texts, side.file),
         )
 
     def _replies(self, replies: Sequence[str | None]) -> tuple[str | None, ...]:
@@ -203,6 +208,7 @@ class _Split:
             replies=None if replies is None else tuple(replies[i] for i in self.record),
             derive_boxes=None if side.derive_boxes is None else lambda: self._boxes(side.boxes),
             derive_failures=None if side.derive_failures is None else lambda: self._failures(side.failures or {}),
+            derive_texts=None if side.derive_texts is None else partial(_refuse_texts, side.file),
         )
 
     def _failures(self, failures: Mapping[int, ParseFailure]) -> dict[int, ParseFailure]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
-from pytest_vigate.data.dataset import Dataset, Side
+from pytest_vigate.data.dataset import Dataset, Side, Workspace
 from pytest_vigate.data.files import digest
 from pytest_vigate.data.joining import join, picture_names
 from pytest_vigate.data.presets import Preset
@@ -63,6 +63,8 @@ class Slice:
         estimate: Of the threshold's score.
         values: All scores of the family on this slice, by name.
         malformed: What is wrong with the reply, by id, of every sample of the data whose reply is malformed.
+        samples: (N,) which samples of the whole data it has.
+        split: Whether a family key cut it: it is then no slice of another family.
     """
 
     group: str | None
@@ -71,6 +73,8 @@ class Slice:
     statistics: Statistics
     estimate: Estimate
     values: Mapping[str, float]
+    samples: Bool
+    split: bool
     malformed: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -90,10 +94,12 @@ class Session:
 
     Args:
         version: The tool's version, part of every signature.
+        workspace: What metrics may use beside the data.
     """
 
-    def __init__(self, *, version: str) -> None:
+    def __init__(self, *, version: str, workspace: Workspace = Workspace()) -> None:  # noqa: B008  # frozen
         self._version = version
+        self._workspace = workspace
         self._loaded: OrderedDict[object, Loaded | UnmeasurableError] = OrderedDict()
 
     def load(self, data: Data, *, readers: Mapping[str, Reader], presets: Mapping[str, Preset]) -> Loaded:
@@ -107,7 +113,7 @@ class Session:
         found = self._loaded.get(key)
         if found is None:
             try:
-                found = _load(data, readers, presets, version=self._version)
+                found = _load(data, readers, presets, workspace=self._workspace, version=self._version)
             except UnmeasurableError as error:
                 found = error
             self._loaded[key] = found
@@ -160,6 +166,17 @@ class Loaded:
             measures=self._once((metric, "measures"), lambda: metric.measures(statistics, self.dataset.ids)),
         )
 
+    def beside(self, metric: Metric, part: Slice) -> Mapping[str, float]:
+        """Scores of another family on the samples of a slice, by name; none where it cannot say anything of them."""
+        if part.split:
+            return {}
+        try:
+            statistics = self._statistics(metric)
+        except UnmeasurableError:
+            return {}
+        values = metric.evaluate(statistics, part.samples[None, :].astype(np.float64))[0]
+        return {score.name: float(value) for score, value in zip(metric.scores, values, strict=True)}
+
     def _slice(self, check: Check, gate: Gate, group: str | None, part: Cut) -> Slice:
         whole, samples, picks = self._statistics(check.metric), part.samples, check.score.picks
         marked = whole.mark(check.score.name, part.picked) if picks else whole
@@ -184,6 +201,8 @@ class Loaded:
             statistics=statistics,
             estimate=estimates[check.score.name],
             values={name: found.value for name, found in estimates.items()},
+            samples=samples,
+            split=any(key not in self.dataset.attributes for key, _ in conditions),
             malformed=self._once("malformed", self._malformed),
         )
 
@@ -258,25 +277,38 @@ class Loaded:
         return found  # type: ignore[return-value]  # the key names the type
 
 
-def _load(data: Data, readers: Mapping[str, Reader], presets: Mapping[str, Preset], *, version: str) -> Loaded:
+def _load(
+    data: Data,
+    readers: Mapping[str, Reader],
+    presets: Mapping[str, Preset],
+    *,
+    workspace: Workspace,
+    version: str,
+) -> Loaded:
     predictions = load(data.predictions, readers, presets)
-    references = None if data.references is None else load(data.references, readers, presets)
-    dataset = join(predictions, references, attributes=data.attributes, missing=data.missing, extra=data.extra)
     files = [_file(data.predictions, predictions)]
-    if references is not None and data.references is not None:
+    references = None
+    if data.references is not None:
+        references = load(data.references, readers, presets)
         files.append(_file(data.references, references))
         _refuse_self(data, predictions, references, files)
+    elif predictions.counterpart is not None:
+        references = predictions.counterpart()
+    dataset = join(predictions, references, attributes=data.attributes, missing=data.missing, extra=data.extra)
     if data.unit is not None:
         dataset = arrange(dataset, data.unit, pictures=picture_names(predictions, references))
-    return Loaded(dataset, tuple(files), version)
+    return Loaded(replace(dataset, workspace=workspace), tuple(files), version)
 
 
 def _refuse_self(data: Data, predictions: Table, references: Table, files: Sequence[DataFile]) -> None:
     """References that judge themselves are always right. One file may hold both sides, in different fields."""
-    if data.references is None or predictions.derive_boxes is None or references.derive_boxes is None:
+    if data.references is None:
         return
-    same = files[0].digest == files[1].digest and data.predictions.declared == data.references.declared
-    if same and data.predictions.fields == data.references.fields:
+    boxes = predictions.derive_boxes is not None and references.derive_boxes is not None
+    texts = predictions.replies is not None and references.texts is not None
+    same = files[0].digest == files[1].digest and data.predictions.fields == data.references.fields
+    declared = data.predictions.declared == data.references.declared
+    if same and ((boxes and declared) or (texts and predictions.text_field == references.text_field)):
         raise UnmeasurableError(
             f"{data.predictions.file}: predictions and references have the same content, so the references would judge "
             "themselves; name the model's outputs under predictions"
@@ -298,7 +330,8 @@ def _check_parts(side: Side, metric: Metric) -> None:
     if lacking and not side.file:
         raise UnmeasurableError(f"{metric.name} compares with references; name them under data.references")
     if lacking:
-        has = ", ".join(sorted(side.parts)) or "nothing that can be scored"
+        parts = side.parts - {"texts"} if "replies" in side.parts else side.parts  # every reply is a text
+        has = ", ".join(sorted(parts)) or "nothing that can be scored"
         unread = lacking == {"boxes"} and "replies" in side.parts
         dialect = "declare how the replies write them, as boxes: qwen3-vl, " if unread else ""
         raise UnmeasurableError(

@@ -12,8 +12,9 @@ import msgspec
 from pytest_vigate.data.presets import Preset
 from pytest_vigate.errors import GateFileError, Problem, did_you_mean
 from pytest_vigate.gates.model import Configuration, Gate, Position, Threshold
+from pytest_vigate.gates.paths import RefusedPathError, Surroundings
 from pytest_vigate.gates.rules import read
-from pytest_vigate.metrics.base import Metric, Score, check_parameter, default
+from pytest_vigate.metrics.base import Metric, Score, check_parameter, default, names_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,9 @@ def read_plan(
     checks: list[Check] = []
     if gate is not None:
         configured: dict[str, Metric] = {}
+        surroundings = Surroundings.of(path, file=file, roots=roots)
         for configuration in gate.metrics:
-            metric, wrong = _configure(configuration, metrics)
+            metric, wrong = _configure(configuration, metrics, surroundings)
             found += wrong
             if metric is not None:
                 configured[configuration.name] = metric
@@ -87,7 +89,7 @@ def read_plan(
 
 
 def _configure(
-    configuration: Configuration, metrics: Mapping[str, type[Metric]]
+    configuration: Configuration, metrics: Mapping[str, type[Metric]], surroundings: Surroundings
 ) -> tuple[Metric | None, list[Problem]]:
     """The configured metric, or why there is none."""
     cls = metrics.get(configuration.family)
@@ -105,16 +107,21 @@ def _configure(
         for name in configuration.parameters
         if name not in known
     ]
+    values = dict(configuration.parameters)
     for name in known:
-        if name in configuration.parameters:
+        if name in values:
             try:
-                check_parameter(cls, name, configuration.parameters[name])
+                check_parameter(cls, name, values[name])
+                if names_file(cls, name, values[name]):
+                    values[name] = str(surroundings.locate(values[name]))
             except ValueError as error:
                 problems.append(_problem(configuration.positions[name], str(error)))
+            except RefusedPathError as refused:
+                problems.append(_problem(configuration.positions[name], refused.message, refused.hint))
     if problems:
         return None, problems
     try:
-        return msgspec.convert(dict(configuration.parameters), cls), []
+        return msgspec.convert(values, cls), []
     except msgspec.ValidationError as error:  # __post_init__ refused the combination
         return None, [_problem(configuration.positions[""], str(error))]
 

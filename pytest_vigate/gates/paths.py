@@ -42,6 +42,11 @@ class Surroundings:
     roots: tuple[Path, ...]
     """Resolved folders that all data has to lie in."""
 
+    @classmethod
+    def of(cls, path: Path, *, file: str, roots: tuple[Path, ...]) -> Surroundings:
+        """Those of a gate file, links followed."""
+        return cls(path.parent.resolve(), file, tuple(folder.resolve() for folder in roots))
+
     def shown(self, given: str) -> str:
         """A path of the gate file as shown to the user, relative to the first root where it lies there."""
         absolute = posixpath.normpath((self.folder / given).as_posix())

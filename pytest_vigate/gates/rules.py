@@ -88,7 +88,7 @@ def read(path: Path, *, file: str, roots: tuple[Path, ...]) -> tuple[Gate | None
     if len(misfits) > MAX_PROBLEMS or not isinstance(document.root.value, dict):
         return None, _in_order(problems)
     root = Place(document.root, "$", {problem.path for problem in misfits})
-    surroundings = Surroundings(path.parent.resolve(), file, tuple(folder.resolve() for folder in roots))
+    surroundings = Surroundings.of(path, file=file, roots=roots)
     digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
     gate = _assemble(root, path, digest, surroundings, problems)
     return gate, _in_order(problems)

@@ -14,12 +14,10 @@ import numpy as np
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.dataset import Boxes, Dataset
-from pytest_vigate.data.replies import quoted
+from pytest_vigate.metrics._failures import some
 
 #: Candidate pairs held at once; about 100 MB with their coordinates.
 CHUNK = 1_000_000
-#: Malformed replies that a note shows.
-NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,16 +128,10 @@ def malformed(data: Dataset) -> list[str]:
         return []
     counts = np.diff(data.predictions.boxes.offsets)
     whole = sum(bool(counts[i]) for i in failures)
-    some = [f"{quoted(data.ids[i])}: {_cut(str(failure))}" for i, failure in list(failures.items())[:NAMED]]
-    more = f"; and {len(failures) - NAMED} more" if len(failures) > NAMED else ""
     return [
         f"malformed replies: {len(failures)} ({whole} with boxes that count, {len(failures) - whole} without); "
-        f"{'; '.join(some)}{more}"
+        f"{some(failures, data.ids)}"
     ]
-
-
-def _cut(cause: str, *, longest: int = 120) -> str:
-    return cause if len(cause) <= longest else f"{cause[: longest - 1]}…"
 
 
 def find_on_crowd(predictions: Boxes, references: Boxes, *, use_p: Bool, same_label: bool, least: float) -> Int:

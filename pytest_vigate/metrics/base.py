@@ -23,7 +23,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
@@ -33,6 +33,11 @@ from pytest_vigate.data.dataset import Dataset
 
 #: Weight entries held at once when samples are left out one by one; 16 MB.
 CHUNK = 2_000_000
+_FILE = "vigate-file"
+#: Type of a parameter that names a file: a gate writes it relative to itself, the metric gets a resolved path.
+File = Annotated[str, msgspec.Meta(extra={_FILE: True})]
+#: Type of a parameter that names a file where it begins with a dot or a slash, and is a name of another kind else.
+FileOrName = Annotated[str, msgspec.Meta(extra={_FILE: False})]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,11 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A combination of a family's scores that means something; high is at least the band "good"."""
+    """A combination of scores that means something; high is at least the band "good".
+
+    Scores of other families are named with them, as ``bleu.bleu``: the pattern is told of either family's verdicts,
+    where the gate uses both.
+    """
 
     high: tuple[str, ...]
     low: tuple[str, ...]
@@ -343,6 +352,18 @@ def check_parameter(cls: type[Metric], name: str, value: Any) -> None:
         if choices := _choices(parameter_types(cls)[name]):
             expected = f"expected {' or '.join(choices)}"
         raise ValueError(f"{name}: {expected}, found {value!r}") from None
+
+
+def names_file(cls: type[Metric], name: str, value: Any) -> bool:
+    """Whether the value of a parameter is the path of a file or folder."""
+    marks = _file_marks(parameter_types(cls)[name])
+    return isinstance(value, str) and any(mark or value.startswith((".", "/")) for mark in marks)
+
+
+def _file_marks(kind: Any) -> list[bool]:
+    metas = [meta for meta in getattr(kind, "__metadata__", ()) if isinstance(meta, msgspec.Meta)]
+    found = [meta.extra[_FILE] for meta in metas if meta.extra and _FILE in meta.extra]
+    return [*found, *(mark for inner in get_args(kind) if not isinstance(inner, str) for mark in _file_marks(inner))]
 
 
 def _choices(kind: Any) -> list[str]:
