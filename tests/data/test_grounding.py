@@ -159,7 +159,7 @@ def test_declared_reply_that_no_record_has(
 
 def test_replies_that_are_null_everywhere_are_no_answers(world: World) -> None:
     found = side(replies(world, record(1, None), record(2, None)))
-    assert found.parts == {"replies", "boxes"}
+    assert found.parts == {"replies", "boxes", "texts"}
     assert found.present.tolist() == [True, True]
     assert found.answered.tolist() == [False, False]
     found = side(replies(world, record(1, None, prediction="[]"), record(2, None)))
