@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
+from pytest_vigate.data.dataset import Boxes
 from pytest_vigate.metrics._boxes import Edges
 
 State = NDArray[np.int8]
@@ -23,12 +24,46 @@ NOTHING, COUNTED, IGNORED = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """The best detections of every sample and class, in the order in which they choose."""
+
+    p: Int  # (d,) index of the predicted box
+    group: Int  # (d,) sample and class
+    rank: Int  # (d,) 0 for the highest score of the group
+    score: Float  # (d,)
+    cut: Int  # groups in which the detections kept by a limit are tied with those left out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Matches:
     """What became of the detections that reach a reference, and of the references. A is the number of area ranges."""
 
     p: Int  # (d,) index of the detection
     state: State  # (d, A, T)
     taken: Bool  # (g, A, T)
+
+
+def rank_detections(predictions: Boxes, most: int, *, by_place: bool) -> Detections:
+    """The detections that take part, by sample, class and score.
+
+    Args:
+        predictions: The boxes of all samples.
+        most: Detections of a sample and class that take part.
+        by_place: Tied ones come in the order of their coordinates, not of the input.
+    """
+    group = predictions.sample * max(len(predictions.vocabulary), 1) + predictions.label
+    keys = [-predictions.score, group]
+    if by_place:
+        keys = [*predictions.xyxy.T, *keys]
+    p = np.lexsort(keys)  # stable: tied detections stay in the order of the input
+    group, score = group[p], predictions.score[p]
+    begins = np.flatnonzero(np.diff(group, prepend=-1) != 0)
+    rank = np.arange(len(p)) - np.repeat(begins, np.diff([*begins, len(p)]))
+    tied = np.zeros(len(p), dtype=bool)
+    tied[1:] = (np.diff(group) == 0) & (np.diff(score) == 0)
+    kept = rank < most
+    cut = tied & (rank == most)
+    return Detections(p[kept], group[kept], rank[kept], score[kept], np.unique(group[cut]))
 
 
 def match_greedily(edges: Edges, *, group: Int, many: Bool, ignored: Bool, thresholds: Float) -> Matches:
@@ -75,3 +110,21 @@ def match_greedily(edges: Edges, *, group: Int, many: Bool, ignored: Bool, thres
                 state[d] += kind * takes
                 taken[g] |= takes
     return Matches(p, state, taken)
+
+
+def count_competing(detections: Detections, edges: Edges, references: Boxes) -> int:
+    """Samples in which detections of one class and score could take the same reference, or straddle a limit.
+
+    Args:
+        detections: In the order in which they choose.
+        edges: Pairs of them and a reference that overlap enough.
+        references: Those.
+    """
+    order = np.lexsort((edges.p, edges.g))
+    p, g = edges.p[order], edges.g[order]
+    score = detections.score[p]
+    rivals = (np.diff(g) == 0) & (np.diff(score) == 0)
+    rivals &= ~references.crowd[g[1:]]
+    reaching = np.unique(detections.group[edges.p])
+    groups = np.union1d(detections.group[p[1:][rivals]], np.intersect1d(detections.cut, reaching))
+    return len(np.unique(groups // max(len(references.vocabulary), 1)))

@@ -18,7 +18,15 @@ from pytest_vigate.data.dataset import Boxes, Dataset
 from pytest_vigate.data.vocabulary import require_common_labels
 from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.metrics._boxes import Edges, find_edges, malformed, overlaps
-from pytest_vigate.metrics._greedy import COUNTED, IGNORED, NOTHING, match_greedily
+from pytest_vigate.metrics._greedy import (
+    COUNTED,
+    IGNORED,
+    NOTHING,
+    Detections,
+    count_competing,
+    match_greedily,
+    rank_detections,
+)
 from pytest_vigate.metrics._ranking import Ranked, Ranking, Ties, average_precision
 from pytest_vigate.metrics.base import Key, Metric, Pattern, Score, Statistics
 
@@ -28,7 +36,6 @@ THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())
 LIMITS = {"ar1": 1, "ar10": 10, "ar100": 100}
 #: Largest area that counts, as in pycocotools.
 MOST_AREA = 1e10
-_WHOLE = re.compile("-?[0-9]{1,40}")
 AREAS = ("all", "small", "medium", "large")
 #: Thresholds are bits of a number that a float holds exactly.
 MOST_THRESHOLDS = 20
@@ -40,8 +47,10 @@ FEWEST_DRAWS = 100
 #: Rows from which draws are worth several threads: short arrays would only wait for Python's lock.
 MANY = 50_000
 THREADS = min(4, os.cpu_count() or 1)
-#: Samples that are left out one by one to see what they cost; of more, those with most faults.
+#: Samples that are left out one by one to see what they cost; of more, those that may cost most.
 CANDIDATES = 100
+#: Ids that are ordered as numbers.
+_WHOLE = re.compile("-?[0-9]{1,40}")
 
 COLUMNS = (
     "reference",  # 1 for a row of a reference, 0 for one of a detection
@@ -173,7 +182,7 @@ class Coco(Metric):
         require_common_labels(data)
         notes = (*malformed(data), *_scored(predictions, data.predictions.file))
         unknown = _unknown_classes(predictions, references)
-        detections = _ranked(predictions, self.max_detections, ties=self.ties)
+        detections = rank_detections(predictions, self.max_detections, by_place=self.ties == "together")
         real = np.flatnonzero(~references.crowd)
         values = np.zeros((len(COLUMNS), len(real) + len(detections.p)))  # (k, r): filled column by column
         columns = dict(zip(COLUMNS, values, strict=True))
@@ -215,8 +224,8 @@ class Coco(Metric):
         outside: Bool = (area[:, None] < ranges[:, 0]) | (area[:, None] > ranges[:, 1])
         return outside
 
-    def _match(self, data: Dataset, detections: _Detections, outside: Bool) -> tuple[Int, Bool, int]:
-        """Bits of every detection and area range, (d, A); whether a reference was taken, (g, T); `_competing`."""
+    def _match(self, data: Dataset, detections: Detections, outside: Bool) -> tuple[Int, Bool, int]:
+        """Bits of every detection and area range, (d, A); whether a reference was taken, (g, T); `count_competing`."""
         predictions, references = data.predictions.boxes, data.references.boxes
         count = len(self.thresholds)
         used = np.zeros(len(predictions.label), dtype=bool)
@@ -245,7 +254,7 @@ class Coco(Metric):
         state, far = matches.state, beyond[matches.p][:, :, None]
         skipped = (state == IGNORED) | ((state == NOTHING) & far)
         bits[matches.p] = (state == COUNTED) @ bit + ((skipped @ bit) << count)
-        return bits, matches.taken[:, 0], _competing(detections, edges, references)
+        return bits, matches.taken[:, 0], count_competing(detections, edges, references)
 
     def _tied(self, competing: int) -> tuple[str, ...]:
         """Within a sample, the order of tied boxes decides what they find; reading them together cannot undo that."""
@@ -320,13 +329,13 @@ class Coco(Metric):
             )
         if self.ties == "together":
             return ()
-        if "ties" not in statistics.prepared:
+        if (self, "ends") not in statistics.prepared:
             ones = np.ones(statistics.n)
             ends = [self._scores(statistics, ones, ties=order) for order in ("together", "best")]
-            statistics.prepared["ties"] = dict(
+            statistics.prepared[self, "ends"] = dict(
                 zip([item.name for item in self.scores], zip(*ends, strict=True), strict=True)
             )
-        low, high = statistics.prepared["ties"][score]
+        low, high = statistics.prepared[self, "ends"][score]
         if not high - low > TIES_MATTER:
             return ()
         return (
@@ -378,56 +387,11 @@ class Coco(Metric):
         }
 
     def explain(self, measures: Mapping[str, Any]) -> Sequence[str]:
-        lowest = self.thresholds[0]
-        return (
-            f"of {measures['references']} references, {measures['missed']} are missed even at IoU {lowest:g}, and "
-            f"{measures['loose']} are found there but not at 0.75",
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Detections:
-    """The best detections of every sample and class, in the order in which they choose."""
-
-    p: Int  # (d,) index of the predicted box
-    group: Int  # (d,) sample and class
-    rank: Int  # (d,) 0 for the highest score of the group
-    score: Float  # (d,)
-    cut: Int  # groups in which the detections kept by a limit are tied with those left out
-
-
-def _ranked(predictions: Boxes, most: int, *, ties: Ties) -> _Detections:
-    group = predictions.sample * max(len(predictions.vocabulary), 1) + predictions.label
-    keys = [-predictions.score, group]
-    if ties == "together":  # in an order that the input does not decide
-        keys = [*predictions.xyxy.T, *keys]
-    p = np.lexsort(keys)  # stable: tied detections stay in the order of the input
-    group, score = group[p], predictions.score[p]
-    begins = np.flatnonzero(np.diff(group, prepend=-1) != 0)
-    rank = np.arange(len(p)) - np.repeat(begins, np.diff([*begins, len(p)]))
-    tied = np.zeros(len(p), dtype=bool)
-    tied[1:] = (np.diff(group) == 0) & (np.diff(score) == 0)
-    kept = rank < most
-    cut = tied & (rank == most)
-    return _Detections(p[kept], group[kept], rank[kept], score[kept], np.unique(group[cut]))
-
-
-def _competing(detections: _Detections, edges: Edges, references: Boxes) -> int:
-    """Samples in which detections of one class and score could take the same reference, or straddle a limit.
-
-    Args:
-        detections: In the order in which they choose.
-        edges: Pairs of them and a reference that overlap enough.
-        references: Those.
-    """
-    order = np.lexsort((edges.p, edges.g))
-    p, g = edges.p[order], edges.g[order]
-    score = detections.score[p]
-    rivals = (np.diff(g) == 0) & (np.diff(score) == 0)
-    rivals &= ~references.crowd[g[1:]]
-    reaching = np.unique(detections.group[edges.p])
-    groups = np.union1d(detections.group[p[1:][rivals]], np.intersect1d(detections.cut, reaching))
-    return len(np.unique(groups // max(len(references.vocabulary), 1)))
+        lowest, tight = self.thresholds[0], self.thresholds[self._at(0.75)]
+        found = f"of {measures['references']} references, {measures['missed']} are missed even at IoU {lowest:g}"
+        if tight == lowest:
+            return (found,)
+        return (f"{found}, and {measures['loose']} are found there but not at {tight:g}",)
 
 
 def _tied_at(statistics: Statistics, limit: int) -> int:
