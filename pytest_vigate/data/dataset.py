@@ -8,7 +8,7 @@ texts never stumbles over a malformed box.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,19 @@ class Boxes:
     def sample(self) -> Int:
         """Sample index of every box, (N,)."""
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+    def take(self, rows: Int, offsets: Int) -> Boxes:
+        """Some of the boxes, in the order of `rows`, as those of the samples that the new `offsets` say."""
+        return replace(
+            self,
+            xyxy=self.xyxy[rows],
+            label=self.label[rows],
+            score=self.score[rows],
+            crowd=self.crowd[rows],
+            area=self.area[rows],
+            stated=None if self.stated is None else self.stated[rows],
+            offsets=offsets,
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -98,6 +99,26 @@ def decode_document(source: Source, path: Path, decoder: msgspec.json.Decoder[T]
     finally:
         if collecting:
             gc.enable()
+
+
+def read_array(source: Source, decoder: msgspec.json.Decoder[list[T]]) -> tuple[list[T], Callable[[int], str]]:
+    """The entries of the arrays that fill the files of a source, and where entry ``j`` stands.
+
+    Raises:
+        DataError: As `decode_line`.
+    """
+    found: list[T] = []
+    starts: list[tuple[int, str]] = []
+    for path in source.paths:
+        starts.append((len(found), shown(source, path)))
+        entries: list[T] = decode_document(source, path, decoder)
+        found += entries
+    return found, partial(_place_in_files, starts)
+
+
+def _place_in_files(starts: Sequence[tuple[int, str]], j: int) -> str:
+    start, file = next((start, file) for start, file in reversed(starts) if start <= j)
+    return f"{file}: [{j - start}]"
 
 
 def convert(value: object, kind: type[T], *, where: str, path: str) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from collections.abc import Set
 from pathlib import Path
@@ -190,6 +191,20 @@ def read_head(source: Source, path: Path) -> bytes:
             shown(source, path), f"the file cannot be read: {error.strerror}; check its permissions"
         ) from None
     return _unmarked(head, shown(source, path), empty=False)
+
+
+def read_tail(path: Path) -> bytes:
+    """The last bytes of a file, for signs of its format that stand behind a long beginning; empty if it is unreadable.
+
+    Args:
+        path: Resolved file that `read_head` has read.
+    """
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - HEAD))
+            return stream.read(HEAD)
+    except OSError:
+        return b""
 
 
 def digest(source: Source) -> str:

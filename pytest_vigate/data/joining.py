@@ -80,7 +80,7 @@ def join(
     sample = np.full(len(predictions), -1, dtype=np.int64)
     sample[record[record >= 0]] = np.flatnonzero(record >= 0)
     pair = Pair(predictions, references, sample, record)
-    texts = references.texts
+    texts = references.derive_texts
     return Dataset(
         ids,
         {name: _attribute(name, predictions, references, record) for name in attributes},
@@ -90,7 +90,7 @@ def join(
             np.ones(len(ids), dtype=np.bool_),
             references.replies,
             None if references.derive_boxes is None else lambda: pair.references,
-            derive_texts=None if texts is None else lambda: accepted_texts(references, texts),
+            derive_texts=None if texts is None else lambda: accepted_texts(references, texts()),
         ),
     )
 

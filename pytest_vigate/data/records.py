@@ -19,12 +19,14 @@ from pytest_vigate.errors import DataError, did_you_mean
 Record = Mapping[str, object]
 Column = tuple[str | None, ...]
 
+#: The join's name for ids made of a picture and the question about it.
+QUESTION = "question"
 #: Ids that are the picture's file name, and that name without folder and ending.
 PICTURE_KEYS = ("image", "stem")
 #: Usual names of the field that holds a reply, of each side, in the order in which they are looked for.
 REPLIES: Mapping[Role, tuple[str, ...]] = {
     "predictions": ("raw_output", "prediction", "text"),
-    "references": ("reference", "text"),
+    "references": ("reference", "references", "text"),
 }
 #: Names of fields that may hold a reply of a model.
 ANSWERS = (*REPLIES["predictions"], "answer")
@@ -106,17 +108,42 @@ def stem(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).stem
 
 
+def question_ids(images: Sequence[str | None], questions: Sequence[str | None]) -> tuple[str, ...] | None:
+    """Ids made of a picture and the question about it, which sides know that number questions in their own ways.
+
+    None where a record lacks either.
+    """
+    found = [
+        joined_id((image, question.strip()))
+        for image, question in zip(images, questions, strict=True)
+        if image is not None and question is not None
+    ]
+    return tuple(found) if len(found) == len(images) else None
+
+
+def refuse_equal(ids: Sequence[str], places: Callable[[int], str], *, name: str) -> None:
+    """Raise where an id stands twice that a gate can make of no more fields."""
+    first: dict[str, int] = {}
+    for i, identifier in enumerate(ids):
+        if (other := first.setdefault(identifier, i)) != i:
+            raise DataError(
+                places(i), f"the {name} {identifier!r} is already that of {places(other)}; keep the one that is meant"
+            )
+
+
 def keys(
     source: Source,
     *,
     ids: Sequence[str] | None,
     images: Sequence[str] | None,
     stems: Sequence[str] | None = None,
+    questions: Sequence[str] | None = None,
 ) -> dict[str, tuple[str, ...]]:
     """`Table.keys` from what the records carry.
 
     ``fields: {id: stem}`` and ``fields: {id: image}`` leave out what is more specific. `stems` are those of the
-    records' own files, where every picture has one; by default they are those of the pictures' names.
+    records' own files, where every picture has one; by default they are those of the pictures' names. `questions` are
+    `question_ids`.
 
     Raises:
         DataError: If the id is to be the picture's, but not every record names its picture.
@@ -124,6 +151,8 @@ def keys(
     found: dict[str, tuple[str, ...]] = {}
     if ids is not None:
         found["id"] = tuple(ids)
+    if questions is not None:
+        found[QUESTION] = tuple(questions)
     if images is not None:
         found["image"] = tuple(images)
     if stems is not None:
@@ -205,8 +234,8 @@ def refuse_two_answers(source: Source, *, names: Collection[str], boxes: Mapping
 
 
 def declares(source: Source, part: Literal["boxes", "text"]) -> bool:
-    """Whether ``fields`` says where boxes, or replies, are."""
-    names = ("boxes", "box") if part == "boxes" else ("text", *REPLIES["predictions"], *REPLIES["references"])
+    """Whether ``fields`` says where boxes, or this side's replies, are."""
+    names = ("boxes", "box") if part == "boxes" else ("text", *REPLIES[source.role])
     return any(name in source.fields for name in names)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -80,6 +80,20 @@ class RawBoxes:
     places: Callable[[int], str] | None = None
     """Where box ``j`` stands in its file; None leaves it to the record's place."""
 
+    def take(self, rows: Int) -> RawBoxes:
+        """Some of the boxes, in the order of `rows`; what is known of the records stays."""
+        places = self.places
+        return replace(
+            self,
+            numbers=self.numbers[rows],
+            sample=self.sample[rows],
+            label=self.label[rows],
+            score=self.score[rows],
+            crowd=self.crowd[rows],
+            area=None if self.area is None else self.area[rows],
+            places=None if places is None else lambda j: places(int(rows[j])),
+        )
+
 
 def no_column(_: str) -> None:
     """The `Table.attribute` of a format whose records have no further fields."""
@@ -119,8 +133,8 @@ class Table:
     """Category code → name, for the other side's codes."""
     find_answer: Callable[[str], str | ParseFailure] | None = None
     """Takes the answer out of what the reply rule leaves of a reply; None where that is the answer."""
-    texts: Texts | None = None
-    """What each record of the references accepts; None where they hold no texts."""
+    derive_texts: Callable[[], Texts] | None = None
+    """Makes what each record of the references accepts, on first use; None where they hold no texts."""
     text_field: str = ""
     """Field of the replies or texts, where the format leaves it to the gate: one file may then hold both sides."""
     counterpart: Callable[[], Table] | None = None

@@ -233,16 +233,7 @@ def _moved(boxes: Boxes, sample: Int, n: int) -> Boxes:
     """The boxes with other samples, in their order within a sample."""
     order = np.argsort(sample, kind="stable")
     offsets = np.concatenate(([0], np.cumsum(np.bincount(sample, minlength=n)))).astype(np.int64)
-    return replace(
-        boxes,
-        xyxy=boxes.xyxy[order],
-        label=boxes.label[order],
-        score=boxes.score[order],
-        crowd=boxes.crowd[order],
-        area=boxes.area[order],
-        stated=None if boxes.stated is None else boxes.stated[order],
-        offsets=offsets,
-    )
+    return boxes.take(order, offsets)
 
 
 def _shown(value: str | None) -> str:

@@ -305,7 +305,7 @@ def _refuse_self(data: Data, predictions: Table, references: Table, files: Seque
     if data.references is None:
         return
     boxes = predictions.derive_boxes is not None and references.derive_boxes is not None
-    texts = predictions.replies is not None and references.texts is not None
+    texts = predictions.replies is not None and references.derive_texts is not None
     same = files[0].digest == files[1].digest and data.predictions.fields == data.references.fields
     declared = data.predictions.declared == data.references.declared
     if same and ((boxes and declared) or (texts and predictions.text_field == references.text_field)):

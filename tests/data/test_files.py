@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from data.world import READERS, World, message
+from data.world import FORMATS, READERS, World, message
 from pytest_vigate.data.files import digest, read_bytes, shown
 from pytest_vigate.data.readers import Reader, load
 from pytest_vigate.data.tables import Role, Source, Table
@@ -201,7 +201,7 @@ def test_glob_without_files(world: World) -> None:
 
 
 def test_every_format_is_found_by_being_there() -> None:
-    assert list(READERS) == ["coco", "csv", "jsonl", "refcoco", "ultralytics", "vi", "voc", "yolo"]
+    assert ", ".join(READERS) == FORMATS
 
 
 def test_unknown_format_suggests_the_nearest(world: World) -> None:
@@ -210,15 +210,14 @@ def test_unknown_format_suggests_the_nearest(world: World) -> None:
         "p.json: unknown format 'cocoo'; did you mean 'coco'?"
     )
     assert message(lambda: world.predictions("p.json", format="parquet")) == (
-        "p.json: unknown format 'parquet'; the formats are coco, csv, jsonl, refcoco, ultralytics, vi, voc, yolo"
+        f"p.json: unknown format 'parquet'; the formats are {FORMATS}"
     )
 
 
 def test_no_format_fits(world: World) -> None:
     world.write("p.bin", "hello")
     assert message(lambda: world.predictions("p.bin")) == (
-        "p.bin: no format fits these predictions; "
-        "declare format: one of coco, csv, jsonl, refcoco, ultralytics, vi, voc, yolo"
+        f"p.bin: no format fits these predictions; declare format: one of {FORMATS}"
     )
 
 
@@ -237,8 +236,7 @@ def test_no_format_fits_the_fields_of_records(world: World, name: str) -> None:
     )
     world.write(name, "[1, 2]")
     assert message(lambda: world.references(name)) == (
-        f"{name}: no format fits these references; "
-        "declare format: one of coco, csv, jsonl, refcoco, ultralytics, vi, voc, yolo"
+        f"{name}: no format fits these references; declare format: one of {FORMATS}"
     )
 
 

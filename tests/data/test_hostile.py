@@ -49,11 +49,14 @@ names = st.sampled_from(
         "iscrowd",
         "name",
         "sent",
+        *("prediction", "reference", "references", "prompt", "interactions", "question", "answer", "order"),
+        *("caption", "question_id", "answers", "questions", "conversations", "messages", "from", "value"),
+        *("role", "content", "doc_id", "target", "filtered_resps"),
     ]
 )
 boxes = st.lists(st.integers(-5, 2000) | st.floats(), min_size=3, max_size=5)
 values = st.recursive(
-    scalars | boxes | st.just("PhraseGrounding"),
+    scalars | boxes | st.sampled_from(["PhraseGrounding", "Vqa", "Freeform", "gpt", "user", "['a']"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=5),
     max_leaves=15,
 )
@@ -85,6 +88,9 @@ def test_whatever_a_file_holds_only_a_data_error_comes_out(world: World, name: s
         side = dataset.references if role == "references" else dataset.predictions
         if "boxes" in side.parts:
             assert len(side.boxes.offsets) == len(dataset) + 1
+        if "texts" in side.parts:
+            assert len(side.texts) == len(dataset)
+            assert all(map(len, side.texts))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)

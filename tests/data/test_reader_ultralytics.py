@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from data.world import World, message
+from data.world import FORMATS, World, message
 from pytest_vigate.data.coordinates import Convention
 from pytest_vigate.data.dataset import Boxes
 from pytest_vigate.data.joining import join
@@ -228,8 +228,7 @@ def test_ultralytics_holds_no_references(world: World) -> None:
 def test_other_arrays_are_not_found_to_be_ultralytics(world: World, content: str) -> None:
     world.write("p.json", content)
     assert message(lambda: world.predictions("p.json")) == (
-        "p.json: no format fits these predictions; "
-        "declare format: one of coco, csv, jsonl, refcoco, ultralytics, vi, voc, yolo"
+        f"p.json: no format fits these predictions; declare format: one of {FORMATS}"
     )
 
 

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.world import World, message
+from data.world import FORMATS, World, message, steps
 from pytest_vigate.data.joining import join
 from pytest_vigate.data.presets import BoxDeclaration
 from pytest_vigate.data.presets.documents import VI
+from pytest_vigate.data.readers.vi import find_answer
+from pytest_vigate.data.replies import ParseFailure
 
 
 def reply(*phrases: tuple[str, list[list[float]]]) -> str:
@@ -39,7 +41,11 @@ def test_replies_give_boxes_in_pixels(world: World) -> None:
         prediction("b.jpg", reply()),
     )
     table = world.predictions("p.jsonl")
-    assert table.keys == {"image": ("a.jpg", "b.jpg"), "stem": ("a", "b")}
+    assert table.keys == {
+        "question": ("a.jpg | find", "b.jpg | find"),
+        "image": ("a.jpg", "b.jpg"),
+        "stem": ("a", "b"),
+    }
     boxes = join(table, None).predictions.boxes
     assert boxes.xyxy.tolist() == [[0, 0, 320, 240], [320, 0, 640, 480], [0, 0, 160, 120]]
     assert [boxes.vocabulary[label] for label in boxes.label] == ["a car", "a bus", "a bus"]
@@ -296,5 +302,266 @@ def test_record_that_is_too_long_for_its_format_to_be_found(world: World) -> Non
     world.write_lines("p.jsonl", prediction("a.jpg", "x" * 9_000_000))
     assert message(lambda: world.predictions("p.jsonl")) == (
         "p.jsonl: the first record is longer than 8 MiB, too long to tell the format by; "
-        "declare format: one of coco, csv, jsonl, refcoco, ultralytics, vi, voc, yolo"
+        f"declare format: one of {FORMATS}"
     )
+
+
+def asked(identifier: int | str, image: str, *interactions: object) -> dict[str, object]:
+    """A record of visual question answering."""
+    contents = {"type": "Vqa", "interactions": list(interactions)}
+    return {**reference(identifier, image, []), "contents": contents}
+
+
+def turn(question: str, answer: object, order: int | None = None) -> dict[str, object]:
+    return {"question": question, "answer": answer, **({} if order is None else {"order": order})}
+
+
+def said(image: str | None, prompt: str | None, reply: object, **more: object) -> dict[str, object]:
+    return {"image": image, "prompt": prompt, "raw_output": json.dumps(reply), **more}
+
+
+def freeform(identifier: str, **contents: object) -> dict[str, object]:
+    return {**reference(identifier, f"{identifier}.jpg", []), "contents": {"type": "Freeform", **contents}}
+
+
+def test_one_interaction_a_record_keeps_its_names(world: World) -> None:
+    world.write_lines("r.jsonl", asked("q1", "a.jpg", turn("How many?", "2")), asked(2, "b.jpg", turn("Why?", "So.")))
+    table = world.references("r.jsonl")
+    assert table.keys == {
+        "id": ("q1", "2"),
+        "question": ("a.jpg | How many?", "b.jpg | Why?"),
+        "image": ("a.jpg", "b.jpg"),
+        "stem": ("a", "b"),
+    }
+    assert table.attribute("question") == ("How many?", "Why?")
+    assert table.places(1) == "r.jsonl:2"
+    two, so = {"vqa": {"answer": "two"}}, {"vqa": {"answer": "so"}}
+    for answers in (
+        [said("a.jpg", None, two), said("b.jpg", None, so)],
+        [said("a.jpg", "How many?", two), said("b.jpg", "Why?", so)],
+        [said(None, None, so, id=2), said(None, None, two, id="q1")],
+    ):
+        world.write_lines("p.jsonl", *answers)
+        dataset = join(world.predictions("p.jsonl"), table)
+        assert dataset.references.texts == (("2",), ("So.",))
+        assert dataset.predictions.texts == (("two",), ("so",))
+        assert dataset.predictions.failures == {}
+
+
+def test_interactions_of_a_picture_are_samples_in_their_order(world: World) -> None:
+    world.write_lines(
+        "r.jsonl",
+        asked("q1", "a.jpg", turn("Which?", "red ones", 2), turn("How many?", "2", 1)),
+        asked("q2", "b.jpg", turn("Why?", "so", 1)),
+        {**asked("q3", "c.jpg"), "light": "day"},
+    )
+    world.write_lines(
+        "p.jsonl",
+        said("a.jpg", "Which? ", {"vqa": {"answer": "the red"}}),
+        said("b.jpg", "Why?", {"vqa": {"answer": ""}}),
+        said("a.jpg", "How many?", {"vqa": {"answer": "two"}}),
+    )
+    references = world.references("r.jsonl")
+    assert references.keys["id"] == ("q1 | 1", "q1 | 2", "q2 | 1", "q3")
+    assert "question" not in references.keys  # one record has none
+    assert references.attribute("question") == ("How many?", "Which?", "Why?", None)
+    assert references.attribute("light") == (None, None, None, "day")
+    assert references.attribute("contents.type") == ("Vqa",) * 4
+    assert [references.places(i) for i in range(4)] == [
+        "r.jsonl:1: interactions[1]",
+        "r.jsonl:1: interactions[0]",
+        "r.jsonl:2: interactions[0]",
+        "r.jsonl:3",
+    ]
+    assert references.derive_texts is not None
+    assert references.derive_texts() == (("2",), ("red ones",), ("so",), ())
+    world.write_lines(
+        "r.jsonl",
+        asked("q1", "a.jpg", turn("Which?", "red ones", 2), turn("How many?", "2", 1)),
+        asked("q2", "b.jpg", turn("Why?", "so", 1)),
+    )
+    dataset = join(world.predictions("p.jsonl"), world.references("r.jsonl"))
+    assert dataset.ids == ("a.jpg | How many?", "a.jpg | Which?", "b.jpg | Why?")
+    assert dataset.predictions.texts == (("two",), ("the red",), ("",))
+    assert dataset.references.texts == (("2",), ("red ones",), ("so",))
+
+
+def test_interactions_without_order_stay_as_they_stand(world: World) -> None:
+    world.write_lines("r.jsonl", asked("q", "a.jpg", turn("How many?", "2"), turn("Which?", "red")))
+    assert world.references("r.jsonl").keys["id"] == ("q | 1", "q | 2")
+
+
+@pytest.mark.parametrize(
+    ("contents", "expected"),
+    [
+        (
+            {"interactions": [turn("?", 2)]},
+            "$.contents.interactions[0].answer: expected str, got int",
+        ),
+        ({"interactions": [{"question": "?"}]}, "$.contents.interactions[0]: the field 'answer' is missing"),
+        ({"interactions": "?"}, "$.contents.interactions: expected array, got str"),
+        (
+            {"interaction": []},
+            "$.contents: the field 'interactions' is missing; did you mean 'interaction'?",
+        ),
+        ({}, "$.contents: the field 'interactions' is missing; write [] where there are no questions"),
+        (
+            {"interactions": [turn("?", "a", 1), turn("!", "b")]},
+            "$.contents.interactions[1]: the field 'order' is missing; give it to all of them, or to none",
+        ),
+        (
+            {"interactions": [turn("?", "a", 1), turn("!", "b", 2), turn(".", "c", 1)]},
+            "$.contents.interactions[2].order: 1 is already that of [0]; give each its own",
+        ),
+    ],
+)
+def test_interactions_that_cannot_be_read_are_named(world: World, contents: dict[str, object], expected: str) -> None:
+    good = asked("q", "a.jpg", turn("How many?", "2", 1))
+    world.write_lines("r.jsonl", good, {**good, "contents": {"type": "Vqa", **contents}})
+    assert message(lambda: world.references("r.jsonl")) == f"r.jsonl:2: {expected}"
+
+
+def test_freeform_texts_are_captions(world: World) -> None:
+    world.write_lines("r.jsonl", freeform("a", caption="a red car"), freeform("b", caption=None, text="two dogs"))
+    world.write_lines("p.jsonl", said("b.jpg", "Describe.", {"freeform": {"caption": "dogs"}}))
+    references = world.references("r.jsonl")
+    assert references.derive_boxes is None
+    dataset = join(world.predictions("p.jsonl"), references)
+    assert dataset.references.texts == (("a red car",), ("two dogs",))
+    assert dataset.predictions.texts == (("",), ("dogs",))
+    assert dataset.predictions.answered.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("contents", "expected"),
+    [
+        ({"text": {"any": 1}}, "$.contents.text: expected str, got object"),
+        ({"caption": 7, "text": "a"}, "$.contents.caption: expected str, got int"),
+        ({"story": "a"}, "the record has no reference text; write the answer that is due"),
+        ({"caption": " "}, "a reference text is empty; write the answer that is due, or drop the record"),
+    ],
+)
+def test_freeform_contents_without_a_text_are_named_once_it_is_asked_for(
+    world: World, contents: dict[str, object], expected: str
+) -> None:
+    world.write_lines("r.jsonl", freeform("a", caption="a red car"), freeform("b", **contents))
+    world.write_lines("p.jsonl", said("b.jpg", "Describe.", {"freeform": {"caption": "dogs"}}))
+    dataset = join(world.predictions("p.jsonl"), world.references("r.jsonl"))
+    assert len(dataset) == 2
+    assert message(lambda: dataset.references.texts) == f"r.jsonl:2: {expected}"
+
+
+def test_caption_of_grounded_phrases_is_no_reference(world: World) -> None:
+    world.write_lines("r.jsonl", reference("a", "a.jpg", [[0, 0, 1, 1]]))
+    assert world.references("r.jsonl").derive_texts is None
+    world.write_lines("r.jsonl", freeform("b", caption="a car"), reference("a", "a.jpg", [[0, 0, 1, 1]]))
+    world.write_lines("p.jsonl", prediction("a.jpg", reply(("a car", [[0, 0, 512, 512]]))))
+    dataset = join(world.predictions("p.jsonl"), world.references("r.jsonl"))
+    assert dataset.references.boxes.offsets.tolist() == [0, 0, 1]
+    assert message(lambda: dataset.references.texts) == (
+        "r.jsonl:2: PhraseGrounding holds boxes, and no text to compare with; take it out"
+    )
+
+
+def test_boxes_beside_several_interactions_stay_with_their_record(world: World) -> None:
+    world.write_lines(
+        "r.jsonl",
+        asked("q", "q.jpg", turn("How many?", "2", 1), turn("Why?", "so", 2)),
+        reference("a", "a.jpg", [[0, 0, 0.5, 0.5]]),
+    )
+    table = world.references("r.jsonl")
+    assert table.derive_boxes is not None
+    assert table.derive_boxes().sample.tolist() == [2]
+    assert table.sizes.tolist() == [[640, 480]] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("", "the reply is empty"),
+        (" \n", "the reply is empty"),
+        ("two", "the reply is no JSON document, it begins with 'two'"),
+        ('"two"', "there is no vqa.answer and no freeform.caption in the reply"),
+        ("7", "there is no vqa.answer and no freeform.caption in the reply"),
+        ("[]", "there is no vqa.answer and no freeform.caption in the reply"),
+        ('{"answer": "two"}', "there is no vqa.answer and no freeform.caption in the reply"),
+        ('{"vqa": "two"}', "there is no vqa.answer and no freeform.caption in the reply"),
+        ('{"vqa": {"caption": "two"}}', "there is no vqa.answer and no freeform.caption in the reply"),
+        (reply(("a car", [[0, 0, 1, 1]])), "there is no vqa.answer and no freeform.caption in the reply"),
+        ('{"vqa": {"answer": 2}}', "vqa.answer is '2', where text is due"),
+        ('{"freeform": {"caption": null}}', "freeform.caption is 'null', where text is due"),
+        ('{"freeform": {"caption": ["a"]}}', "freeform.caption is '[\"a\"]', where text is due"),
+        ('{"vqa": {"answer": "a"}, "freeform": {"caption": "b"}}', "there is both a vqa and a freeform in the reply"),
+        ('{"vqa": {"answer": "a", "answer": "b"}}', "the key 'answer' is there twice in one object"),
+        ('{"vqa": {"answer": "tw', "the JSON document is cut off"),
+        ('{"vqa": {"answer": "two"}} indeed', "there is text around the JSON document"),
+        ('{"vqa": {"answer": "a"}}\n{"vqa": {"answer": "b"}}', "there is more than one JSON document"),
+        ('{"vqa": {answer: "two"}}', "the JSON is malformed at character 10"),
+        ('{"vqa": {"answer": NaN}}', "the JSON is malformed at character 20"),
+        ('{"vqa": {"answer": "\\ud83d"}}', "the answer holds half of a character"),
+        (
+            '```json\n{"vqa": {"answer": "two"}}\n```',
+            'the reply is no JSON document, it begins with \'```json\\n{"vqa": {"a…\'',
+        ),
+        ("[" * 100_000, "the JSON is nested deeper than 256 levels at character 257"),
+    ],
+)
+def test_reply_that_holds_no_answer_is_a_failure_with_a_cause(world: World, text: str, cause: str) -> None:
+    world.write_lines("r.jsonl", asked("q", "a.jpg", turn("How many?", "2")))
+    world.write_lines("p.jsonl", {"image": "a.jpg", "prompt": "How many?", "raw_output": text})
+    side = join(world.predictions("p.jsonl"), world.references("r.jsonl")).predictions
+    assert side.texts == (("",),)
+    assert {i: str(failure) for i, failure in (side.failures or {}).items()} == {0: cause}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"vqa": {"answer": "two"}}', ' {"vqa":{"answer":"two","sure":1},"more":[]}\n', '{"freeform":{"caption":"two"}}'],
+)
+def test_reply_that_holds_one_answer(text: str) -> None:
+    assert find_answer(text) == "two"
+
+
+@given(text=st.text())
+def test_written_answers_read_back(text: str) -> None:
+    assert find_answer(json.dumps({"vqa": {"answer": text}})) == text
+    assert find_answer(json.dumps({"freeform": {"caption": text}}, ensure_ascii=False)) == text
+
+
+@given(text=st.text(alphabet='{}[]":,vqanswer 1\\', max_size=60))
+def test_any_reply_is_an_answer_or_a_failure(text: str) -> None:
+    assert isinstance(find_answer(text), (str, ParseFailure))
+
+
+def test_declared_rule_cleans_replies_before_their_answer_is_taken(world: World) -> None:
+    # vi-sdk 0.1.0b7 takes the answer tag, thinking, the fence and the first document off, in this order
+    raw = '<think>{"vqa": {"answer": "3"}}</think><answer>```json\n{"vqa": {"answer": "two"}}\n```</answer>'
+    world.write_lines("r.jsonl", asked("q", "a.jpg", turn("How many?", "2")))
+    world.write_lines("p.jsonl", {"image": "a.jpg", "prompt": "How many?", "raw_output": raw})
+    for rule, expected in (("first-json", "two"), ("strict", ""), ("fenced", ""), ("answer-tag", "")):
+        side = join(world.predictions("p.jsonl", replies=rule), world.references("r.jsonl")).predictions
+        assert side.texts == ((expected,),)
+        assert bool(side.failures) == (expected == "")
+    world.write_lines("p.jsonl", {"image": "a.jpg", "prompt": "How many?", "raw_output": '{"vqa": {"answer": "two"}}'})
+    side = join(world.predictions("p.jsonl", replies="answer-tag"), world.references("r.jsonl")).predictions
+    assert [str(failure) for failure in (side.failures or {}).values()] == ["there is no <answer> tag"]
+
+
+def test_prompt_may_have_another_name_and_other_contents(world: World) -> None:
+    world.write_lines("r.jsonl", asked("q", "a.jpg", turn("How many?", "2", 1), turn("Why?", "so", 2)))
+    world.write_lines(
+        "p.jsonl",
+        {"image": "a.jpg", "asked": "Why?", "prompt": [{"role": "user"}], "raw_output": '{"vqa": {"answer": "so"}}'},
+    )
+    dataset = join(world.predictions("p.jsonl", fields={"prompt": "asked"}), world.references("r.jsonl"))
+    assert dataset.ids == ("a.jpg | How many?", "a.jpg | Why?")
+    assert dataset.predictions.texts == (("",), ("so",))
+    assert world.predictions("p.jsonl").keys == {"image": ("a.jpg",), "stem": ("a",)}
+
+
+def test_work_grows_no_faster_than_the_interactions(world: World) -> None:
+    def work(n: int) -> int:
+        world.write_lines("r.jsonl", asked("q", "a.jpg", *(turn(str(i), "2", i) for i in range(n))))
+        return steps(lambda: world.references("r.jsonl"))
+
+    assert work(1_000) <= 11 * work(100) + 1_000

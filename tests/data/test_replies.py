@@ -3,13 +3,13 @@ from __future__ import annotations
 import json
 import sys
 import tracemalloc
-from types import FrameType
-from typing import Any
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.world import steps
 from pytest_vigate.data import replies as replies_module
 from pytest_vigate.data.replies import DEPTH, LONGEST, Brackets, ParseFailure, Pieces, ReplyRule, extract, fence, quoted
 from worlds import real_data
@@ -201,24 +201,9 @@ HOSTILE = [
 @pytest.mark.parametrize("unit", HOSTILE)
 @pytest.mark.parametrize("rule", ["fenced", "answer-tag", "first-json"])
 def test_work_grows_no_faster_than_the_reply(unit: str, rule: ReplyRule) -> None:
-    def steps(length: int) -> int:
-        count = 0
-
-        def trace(frame: FrameType, event: str, _: object) -> Any:
-            nonlocal count
-            count += event == "line"
-            return trace
-
-        before = sys.gettrace()
-        sys.settrace(trace)
-        try:
-            extract(unit * (length // len(unit)), rule)
-        finally:
-            sys.settrace(before)
-        return count
-
+    short, long = (steps(partial(extract, unit * (length // len(unit)), rule)) for length in (1_000, 16_000))
     # 16 times the text: 16 times the lines executed if linear, 256 times if quadratic
-    assert steps(16_000) <= 17 * steps(1_000) + 1_000
+    assert long <= 17 * short + 1_000
 
 
 def test_depth_is_no_matter_of_the_interpreter_stack() -> None:

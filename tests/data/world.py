@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -49,6 +51,26 @@ class World:
 
 
 READERS = {reader.name: reader for reader in builtin()}
+#: All formats, as messages list them.
+FORMATS = "coco, coco-captions, csv, jsonl, llava, lmms-eval, refcoco, ultralytics, vi, voc, vqa2, yolo"
+
+
+def steps(action: Callable[[], object]) -> int:
+    """Lines of Python that the action executes: how its work grows, whatever else the machine does."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        action()
+    finally:
+        sys.settrace(before)
+    return count
 
 
 def message(action: Callable[[], object]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -16,8 +17,8 @@ from msgspec import Struct
 
 from pytest_vigate.data import records
 from pytest_vigate.data.coordinates import PRESETS, Float, Int
-from pytest_vigate.data.decoding import decode_document
-from pytest_vigate.data.files import shown
+from pytest_vigate.data.decoding import decode_document, read_array
+from pytest_vigate.data.files import read_tail, shown
 from pytest_vigate.data.readers import Reader
 from pytest_vigate.data.records import Record, Vocabulary
 from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
@@ -83,6 +84,8 @@ class Result(Struct, gc=False):
 _TRUTH = msgspec.json.Decoder(Truth)
 _PICTURES = msgspec.json.Decoder(Pictures)
 _RESULTS = msgspec.json.Decoder(list[Result])
+#: Keys that tell annotations apart.
+_SIGNS = (b"bbox", b"category_id", b"question_id", b"caption")
 
 
 class Coco(Reader):
@@ -95,13 +98,35 @@ class Coco(Reader):
         if role == "predictions":
             if not start.startswith(b"["):
                 return False
-            empty = not start.strip(b"[] \t\r\n")
-            return empty or (b'"bbox"' in head and "file_name" not in first_result(head))
-        return path.suffix == ".json" and start.startswith(b"{") and (b'"images"' in head or b'"annotations"' in head)
+            empty, first = not start.strip(b"[] \t\r\n"), first_result(head)
+            boxes = "bbox" in first if first else b'"bbox"' in head
+            return empty or (boxes and "file_name" not in first)
+        return annotated(path, head) == "boxes"
 
     def read(self, source: Source) -> Table:
         records.refuse_unknown_fields(source, self.name, ("id",))
         return _plain_results(source) if source.role == "predictions" else _read_truth(source)
+
+
+def annotated(path: Path, head: bytes) -> Literal["", "boxes", "captions", "answers"]:
+    """What a file of ``annotations`` says of its pictures, for `Reader.sniff`; empty if it is no such file.
+
+    Boxes, unless the annotations say otherwise. Those of official files begin behind megabytes of pictures; the end of
+    the file then shows some.
+    """
+    sections = {key for key in (b"images", b"annotations", b"questions") if b'"%b"' % key in head}
+    if path.suffix != ".json" or not head.lstrip().startswith(b"{") or not sections:
+        return ""
+    tail = read_tail(path)
+    for text in (head.partition(b'"annotations"')[2], tail.partition(b'"annotations"')[2] or tail):
+        keys = {key for key in _SIGNS if re.search(rb'"%b"\s*:' % key, text)}
+        if keys & {b"bbox", b"category_id"}:
+            return "boxes"
+        if b"question_id" in keys:
+            return "answers"
+        if b"caption" in keys:
+            return "captions"
+    return "" if sections == {b"questions"} else "boxes"
 
 
 def first_result(head: bytes) -> Mapping[str, object]:
@@ -215,18 +240,13 @@ class Results:
 
 def read_results(source: Source) -> Results:
     """The detections of a source."""
-    found: list[Result] = []
-    starts: list[tuple[int, str]] = []
-    for path in source.paths:
-        starts.append((len(found), shown(source, path)))
-        results: list[Result] = decode_document(source, path, _RESULTS)
-        found += results
+    found, place = read_array(source, _RESULTS)
     codes = [result.image_id for result in found]
     ids = tuple(dict.fromkeys(map(str, dict.fromkeys(codes))))
     sample, _ = _samples(ids, codes)
     first = np.empty(len(ids), dtype=np.int64)
     first[sample[::-1]] = np.arange(len(found))[::-1]
-    return Results(found, partial(_place_in_files, starts), ids, sample, first)
+    return Results(found, place, ids, sample, first)
 
 
 def refuse_other_names(source: Source) -> None:
@@ -308,8 +328,3 @@ def _pictures(source: Source, file: str) -> Iterator[tuple[str, Record]]:
 
 def _place(section: str, i: int) -> str:
     return f"{section}[{i}]"
-
-
-def _place_in_files(starts: Sequence[tuple[int, str]], j: int) -> str:
-    start, file = next((start, file) for start, file in reversed(starts) if start <= j)
-    return f"{file}: [{j - start}]"

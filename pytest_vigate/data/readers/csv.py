@@ -16,11 +16,20 @@ from pytest_vigate.data.coordinates import Convention, Float, Order
 from pytest_vigate.data.files import read_bytes, shown
 from pytest_vigate.data.grounding import read_boxes
 from pytest_vigate.data.readers import Reader
+from pytest_vigate.data.readers.jsonl import with_counterpart
 from pytest_vigate.data.records import Record, Vocabulary
 from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
 from pytest_vigate.errors import DataError, did_you_mean
 
-_FIELDS = ("id", "image", "box", "label", "score", "width", "height", "input_width", "input_height", "text")
+_FIELDS = (
+    *("id", "image", "box", "label", "score", "width", "height", "input_width", "input_height"),
+    *("text", "raw_output", "prediction", "reference"),
+)
+#: Columns of a side's texts, by our names: one of lists is none, because nothing says how a cell would be split.
+_TEXTS: dict[Role, tuple[str, ...]] = {
+    "predictions": records.REPLIES["predictions"],
+    "references": ("reference", "text"),
+}
 #: Columns of a box by the order that their names say.
 _COLUMNS: dict[Order, tuple[str, ...]] = {
     "xyxy": ("xmin", "ymin", "xmax", "ymax"),
@@ -39,6 +48,11 @@ class CsvRows(Reader):
     A column of texts is the replies: where no columns are a box, and ``boxes`` is declared, boxes are read out of them.
     Predictions that have both name the one that is the answer under ``fields``, as in ``jsonl``.
     An empty cell is no reply: CSV cannot tell it from an empty one.
+
+    The column ``reference`` holds the text that is due. A cell is one text, whatever separators are in it: where
+    several are accepted, each has a row, with the same id; equal ones count as often as they stand there. Only where
+    columns are a box does a row add no reference: the rows of one id then have one text. A file with the columns of
+    both sides may be named twice, or ``data.references`` left out.
 
     The two exports of Datature Vi need no ``fields``: their headers say how a box is written. Whether in pixels or in
     fractions, ``boxes`` has to declare.
@@ -68,15 +82,21 @@ class CsvRows(Reader):
 
         named = source.fields.get("id") not in (None, *records.PICTURE_KEYS) or images is None
         header = tuple(rows[0])
-        replies = _replies(source, places, rows, sample)
         columns, _ = _box_columns(source, header)
+        boxed = set(columns) <= set(header)
+        name = _text_column(source, header, source.role)
+        # several references a sample are no one reply, from which boxes could be read
+        listed = source.role == "references" and not boxed and source.boxes is None
+        replies = _texts(places, rows, sample, name) if name and not listed else None
         replied = source.role == "predictions" and records.declares(source, "text")
-        native = set(columns) <= set(header) and not replied
-        in_replies = replies is not None and not records.declares(source, "boxes") and not native
+        native = boxed and not replied
+        in_replies = bool(name) and not records.declares(source, "boxes") and not native
         derive: Callable[[], RawBoxes] | None = partial(_boxes, source, places, rows, sample)
         if in_replies:
             derive = None if source.boxes is None else partial(read_boxes, source, replies or ())
-        return Table(
+        reference = _text_column(source, header, "references")
+        accepted = partial(_accepted, places, rows, sample, reference, boxed=boxed) if reference else None
+        table = Table(
             source,
             records.keys(
                 source,
@@ -91,7 +111,10 @@ class CsvRows(Reader):
             derive,
             in_replies=in_replies and derive is not None,
             frames=_sizes(source, places, rows, sample, ("input_width", "input_height")) if source.framed else None,
+            derive_texts=accepted if source.role == "references" else None,
+            text_field=name,
         )
+        return table if source.role == "references" else with_counterpart(table, reference, accepted)
 
 
 def _rows(source: Source) -> tuple[list[str], list[Row]]:
@@ -185,17 +208,30 @@ def _convention(source: Source, columns: Sequence[str], order: Order | None) -> 
     return source.boxes
 
 
-def _replies(
-    source: Source, places: Sequence[str], rows: Sequence[Row], sample: Sequence[int]
-) -> tuple[str | None, ...] | None:
-    """The text of every sample; None where no column holds texts."""
-    header = tuple(rows[0])
-    usual = next((name for name in records.REPLIES[source.role] if name in header), "")
-    name = records.one_field(source, "text", usual)
-    if not name:
-        return None
-    _require(source, name, header)
-    return _texts(places, rows, sample, name)
+def _text_column(source: Source, header: Sequence[str], role: Role) -> str:
+    """The column that holds the texts of a side; empty where none does."""
+    names = tuple(name for name in _TEXTS[role] if name != "text")
+    ours = next((name for name in (("text", *names) if role == source.role else names) if name in source.fields), "")
+    if not ours:
+        usual = _TEXTS[role] if role == source.role else names
+        return next((name for name in usual if name in header), "")
+    theirs = records.one_field(source, ours, ours)
+    _require(source, theirs, header)
+    return theirs
+
+
+def _accepted(
+    places: Sequence[str], rows: Sequence[Row], sample: Sequence[int], name: str, *, boxed: bool
+) -> tuple[tuple[str, ...], ...]:
+    """The reference texts of every sample: of every row, or one where the rows are boxes."""
+    if boxed:
+        return tuple(() if text is None else (text,) for text in _texts(places, rows, sample, name))
+    texts: list[list[str]] = [[] for _ in range(max(sample) + 1)]
+    for place, row, i in zip(places, rows, sample, strict=True):
+        if not row[name]:
+            raise DataError(place, f"the column {name!r} is empty; write the answer that is due, or drop the row")
+        texts[i].append(row[name])
+    return tuple(map(tuple, texts))
 
 
 def _attribute(

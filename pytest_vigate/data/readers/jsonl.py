@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, TypeVar
@@ -12,6 +12,7 @@ import numpy as np
 
 from pytest_vigate.data import records
 from pytest_vigate.data.coordinates import Convention
+from pytest_vigate.data.dataset import Texts
 from pytest_vigate.data.decoding import convert
 from pytest_vigate.data.files import LINES
 from pytest_vigate.data.grounding import read_boxes
@@ -26,6 +27,7 @@ T = TypeVar("T")
 _PICTURE = ("image", "width", "height", "input_width", "input_height")
 _PARTS = ("labels", "label", "scores", "score", "crowd")
 _FIELDS = ("id", *_PICTURE, "boxes", "box", *_PARTS)
+_ACCEPTED: type[list[str]] = str | list[str]  # type: ignore[assignment]  # mypy has no type for type expressions
 _FLAG: type[int] = bool | Literal[0, 1]  # type: ignore[assignment]  # mypy has no type for type expressions
 #: Fields that a reply may be declared as.
 _REPLIES = tuple(dict.fromkeys(("text", *records.REPLIES["predictions"], *records.REPLIES["references"])))
@@ -43,6 +45,10 @@ class Box(NamedTuple):
 class JsonLines(Reader):
     """One JSON object a line; ``fields`` says what its parts are called.
 
+    Predictions say ``prediction``, a text. References say ``reference``, a text or a list of texts that are all
+    accepted, or ``references``. A file whose records say both holds both sides: it may be named twice, or
+    ``data.references`` left out.
+
     Boxes are those of the field ``boxes`` or ``box``; where there is none, and ``boxes`` is declared, they are read out
     of the replies. Predictions that have such a field and replies beside it name the one that is the answer under
     ``fields``: of ``text`` alone the boxes are read out; with both, boxes are the field's and the text is a text.
@@ -52,13 +58,17 @@ class JsonLines(Reader):
 
     def sniff(self, path: Path, role: Role, head: bytes) -> bool:
         record = first_record(head)
-        theirs_alone = {"raw_output"} if role == "predictions" else {"asset", "contents"}
-        ours = {"boxes", "box", *records.REPLIES[role]}
-        return path.suffix in LINES and bool(ours & record.keys()) and not theirs_alone & record.keys()
+        theirs_alone = {"filtered_resps", *(("raw_output",) if role == "predictions" else ("asset", "contents"))}
+        return path.suffix in LINES and bears_fields(record, role) and not theirs_alone & record.keys()
 
     def read(self, source: Source) -> Table:
         records.refuse_unknown_fields(source, self.name, (*_FIELDS, *_REPLIES))
         return tabulate(source, list(records.line_records(source)))
+
+
+def bears_fields(record: Record, role: Role) -> bool:
+    """Whether a record has a field that needs no declaration to be read."""
+    return not {"boxes", "box", *records.REPLIES[role]}.isdisjoint(record)
 
 
 def tabulate(source: Source, found: Sequence[tuple[str, Record]]) -> Table:
@@ -78,10 +88,15 @@ def tabulate(source: Source, found: Sequence[tuple[str, Record]]) -> Table:
 
     replied = source.role == "predictions" and records.declares(source, "text")
     boxes = None if replied and not records.declares(source, "boxes") else _boxes(source, found)
-    replies = _replies(source, found, alone=boxes is None)
+    if source.role == "predictions":
+        name, replies = _replies(source, found, alone=boxes is None)
+        derive_texts = None
+    else:
+        name, derive_texts = _accepted(source, found, alone=boxes is None)
+        replies = _only_texts(found, name) if name else None
     in_replies = boxes is None and replies is not None and source.boxes is not None
     _refuse_unseen(source, found, (*_REPLIES, *(_PICTURE if in_replies else ())), ())
-    return Table(
+    table = Table(
         source,
         _keys(source, found),
         places.__getitem__,
@@ -96,7 +111,28 @@ def tabulate(source: Source, found: Sequence[tuple[str, Record]]) -> Table:
         )
         if source.framed
         else None,
+        derive_texts=derive_texts,
+        text_field=name,
     )
+    return table if source.role == "references" else with_counterpart(table, *_accepted(source, found, alone=True))
+
+
+def with_counterpart(table: Table, text_field: str, derive_texts: Callable[[], Texts] | None) -> Table:
+    """The table of predictions, with the references that its records hold too, if they hold any."""
+    if derive_texts is None:
+        return table
+    references = replace(
+        table,
+        source=replace(table.source, role="references"),
+        replies=None,
+        derive_boxes=None,
+        in_replies=False,
+        frames=None,
+        find_answer=None,
+        derive_texts=derive_texts,
+        text_field=text_field,
+    )
+    return replace(table, counterpart=lambda: references)
 
 
 def _column(source: Source, found: Sequence[tuple[str, Record]], ours: str, kind: type[T]) -> list[T | None]:
@@ -129,28 +165,94 @@ def _keys(source: Source, found: Sequence[tuple[str, Record]]) -> dict[str, tupl
     return records.keys(source, ids=ids, images=named if len(named) == len(images) else None)
 
 
-def _replies(source: Source, found: Sequence[tuple[str, Record]], *, alone: bool) -> tuple[str | None, ...] | None:
-    """The declared text, or the first of the usual fields that holds only texts.
+def _replies(
+    source: Source, found: Sequence[tuple[str, Record]], *, alone: bool
+) -> tuple[str, tuple[str | None, ...] | None]:
+    """Name and texts of the predictions' declared field, or of the first of the usual ones that holds only texts.
 
     Args:
         source: What the records belong to.
         found: Place and record.
-        alone: Records answer with their replies alone: where these are null everywhere, nothing was answered.
+        alone: Records answer with their replies alone: where these are null everywhere, nothing was answered; and
+            a field of other things is an error, where it would else be no reply.
     """
-    for name in _REPLIES:
-        if name in source.fields:
-            return tuple(_column(source, found, name, str))
-    null: tuple[str | None, ...] | None = None
-    for name in records.REPLIES[source.role]:
-        values = tuple(record.get(name) for _, record in found)
-        texts = tuple(value for value in values if value is None or isinstance(value, str))
-        if len(texts) < len(values):
-            continue
-        if any(text is not None for text in texts):
-            return texts
-        if alone and any(name in record for _, record in found):
-            null = null or texts
+    if ours := _declared(source, "predictions"):
+        return records.one_field(source, ours, ours), tuple(_column(source, found, ours, str))
+    null: tuple[str, tuple[str | None, ...] | None] = "", None
+    foreign = ""
+    for name in records.REPLIES["predictions"]:
+        texts = _only_texts(found, name)
+        if texts is None:
+            foreign = foreign or name
+        elif any(text is not None for text in texts):
+            return name, texts
+        elif alone and not null[0] and any(name in record for _, record in found):
+            null = name, texts
+    if alone and foreign:
+        for where, record in found:
+            if record.get(foreign) is not None:
+                convert(record[foreign], str, where=where, path=f"$.{foreign}")
     return null
+
+
+def _only_texts(found: Sequence[tuple[str, Record]], name: str) -> tuple[str | None, ...] | None:
+    """A field of all records, None where it is missing or null; None if it holds anything but texts."""
+    values = tuple(records.pick(record, name) for _, record in found)
+    texts = tuple(value for value in values if value is None or isinstance(value, str))
+    return texts if len(texts) == len(values) else None
+
+
+def _declared(source: Source, role: Role) -> str:
+    """Our name under which ``fields`` declares the texts of a side; empty if it does not.
+
+    A file may hold both sides, and ``fields`` name the texts of both: ``text`` is those of the side that is read.
+    """
+    names = [name for name in records.REPLIES[role] if name != "text"]
+    return next((name for name in (["text"] if role == source.role else []) + names if name in source.fields), "")
+
+
+def _accepted(
+    source: Source, found: Sequence[tuple[str, Record]], *, alone: bool
+) -> tuple[str, Callable[[], Texts] | None]:
+    """Name of the field that holds reference texts, and what makes them; None where records hold none.
+
+    It is the declared one, or the first of the usual ones that holds texts, or lists.
+
+    Args:
+        source: What the records belong to.
+        found: Place and record.
+        alone: The records hold nothing else to compare with: who asks for texts is then told what the field holds.
+    """
+    if ours := _declared(source, "references"):
+        theirs = records.one_field(source, ours, ours)
+        texts = _texts(found, theirs)
+        return theirs, lambda: texts
+    foreign = ""
+    for name in records.REPLIES["references"]:
+        if name == "text" and source.role == "predictions":
+            continue
+        values = [record[name] for _, record in found if record.get(name) is not None]
+        kinds = (str,) if name == "text" else (str, list)
+        if values and all(isinstance(value, kinds) for value in values):
+            return name, partial(_texts, found, name)
+        if values or (alone and any(name in record for _, record in found)):
+            foreign = foreign or name
+    if foreign and alone:
+        return foreign, partial(_texts, found, foreign)
+    return "", None
+
+
+def _texts(found: Sequence[tuple[str, Record]], name: str) -> Texts:
+    """The text, or the list of texts, of every record; none where the field is missing or null."""
+    texts: list[tuple[str, ...]] = []
+    for where, record in found:
+        value = records.pick(record, name)
+        if value is None or isinstance(value, str):
+            texts.append(() if value is None else (value,))
+        else:
+            accepted = convert(value, _ACCEPTED, where=where, path=f"$.{name}")
+            texts.append(tuple(accepted))
+    return tuple(texts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,144 @@
+"""COCO captions: annotations with many references a picture, and a results array as predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from pytest_vigate.data import records
+from pytest_vigate.data.decoding import decode_document, read_array
+from pytest_vigate.data.files import shown
+from pytest_vigate.data.readers import Reader
+from pytest_vigate.data.readers.coco import Identifier, Image, annotated, first_result, refuse_other_names
+from pytest_vigate.data.records import Record
+from pytest_vigate.data.tables import Role, Source, Table
+from pytest_vigate.errors import DataError
+
+
+class Caption(Struct, gc=False):
+    """A text that is accepted for a picture."""
+
+    image_id: Identifier
+    caption: str
+
+
+class Truth(Struct, gc=False):
+    """An annotation file. Where it lists pictures, these are the samples, in their order."""
+
+    annotations: list[Caption]
+    images: list[Image] | None = None
+
+
+class Pictures(Struct, gc=False):
+    """An annotation file, read for what else its pictures say."""
+
+    images: list[dict[str, object]] = []
+
+
+class Result(Struct, gc=False):
+    """What the model says of a picture; null is no answer."""
+
+    image_id: Identifier
+    caption: str | None
+
+
+_TRUTH = msgspec.json.Decoder(Truth)
+_PICTURES = msgspec.json.Decoder(Pictures)
+_RESULTS = msgspec.json.Decoder(list[Result])
+_UNTYPED = msgspec.json.Decoder(list[dict[str, object]])
+
+
+class CocoCaptions(Reader):
+    """``{"images", "annotations": [{"image_id", "caption"}]}``, and results ``[{"image_id", "caption"}]``."""
+
+    name: ClassVar[str] = "coco-captions"
+
+    def sniff(self, path: Path, role: Role, head: bytes) -> bool:
+        if role == "predictions":
+            first = first_result(head)
+            return {"image_id", "caption"} <= first.keys() and "bbox" not in first
+        return annotated(path, head) == "captions"
+
+    def read(self, source: Source) -> Table:
+        records.refuse_unknown_fields(source, self.name, ("id",))
+        return _read_results(source) if source.role == "predictions" else _read_truth(source)
+
+
+def _read_truth(source: Source) -> Table:
+    if len(source.paths) > 1:
+        raise DataError(source.file, f"{len(source.paths)} files fit, but COCO annotations are one file; name one")
+    file = shown(source, source.paths[0])
+    truth = decode_document(source, source.paths[0], _TRUTH)
+    accepted: dict[str, list[str]] = {}
+    places: list[str] = []
+    for i, image in enumerate(truth.images or ()):
+        accepted[str(image.id)] = []
+        places.append(f"{file}: images[{i}]")
+    records.refuse_equal([str(image.id) for image in truth.images or ()], places.__getitem__, name="id")
+    for j, found in enumerate(truth.annotations):
+        identifier, where = str(found.image_id), f"{file}: annotations[{j}]"
+        if identifier not in accepted:
+            if truth.images is not None:
+                raise DataError(
+                    where,
+                    f"image_id {found.image_id!r} is no id of 'images'; add the picture or drop the annotation",
+                )
+            accepted[identifier] = []
+            places.append(where)
+        if not found.caption.strip():
+            raise DataError(where, "the caption is empty; write it, or drop the annotation")
+        accepted[identifier].append(found.caption)
+    for place, captions in zip(places, accepted.values(), strict=True):
+        if not captions:
+            raise DataError(place, "the picture has no caption; annotate it, or drop the picture")
+    named = [image.file_name for image in truth.images or () if image.file_name is not None]
+    untyped = partial(_pictures, source, file)
+    texts = tuple(map(tuple, accepted.values()))
+    return Table(
+        source,
+        records.keys(
+            source,
+            ids=records.declared_ids(source, untyped) or tuple(accepted),
+            images=named if len(named) == len(places) else None,
+        ),
+        places.__getitem__,
+        np.full((len(places), 2), np.nan),
+        partial(records.column, untyped),
+        partial(records.names, untyped),
+        derive_texts=lambda: texts,
+    )
+
+
+def _pictures(source: Source, file: str) -> Iterator[tuple[str, Record]]:
+    pictures = decode_document(source, source.paths[0], _PICTURES).images
+    return ((f"{file}: images[{i}]", picture) for i, picture in enumerate(pictures))
+
+
+def _read_results(source: Source) -> Table:
+    refuse_other_names(source)
+    results, place = read_array(source, _RESULTS)
+    ids = [str(result.image_id) for result in results]
+    records.refuse_equal(ids, place, name="image_id")
+    pictures = source.fields.get("id") in records.PICTURE_KEYS
+    untyped = partial(array_records, source)
+    return Table(
+        source,
+        records.keys(source, ids=ids, images=ids if pictures else None),
+        place,
+        np.full((len(ids), 2), np.nan),
+        partial(records.column, untyped),
+        partial(records.names, untyped),
+        tuple(result.caption for result in results),
+    )
+
+
+def array_records(source: Source) -> Iterator[tuple[str, Record]]:
+    """Place and untyped record of every entry of a source of arrays."""
+    entries, place = read_array(source, _UNTYPED)
+    return ((place(j), entry) for j, entry in enumerate(entries))
