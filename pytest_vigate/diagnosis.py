@@ -59,9 +59,13 @@ def _asks_for_less(check: Check, decided: Slice) -> bool:
 
 def is_high(metric: Metric, name: str, value: float) -> bool:
     """Whether a value reaches the band "good" of its score."""
+    return value >= _good(metric, name)
+
+
+def _good(metric: Metric, name: str) -> float:
+    """Where the band "good" of a score begins; NaN where its parameters leave it no bands."""
     score = next(score for score in metric.configured if score.name == name)
-    good = next((edge for edge, word in score.bands if word == "good"), math.inf)
-    return value >= good
+    return next((edge for edge, word in score.bands if word == "good"), math.nan)
 
 
 def _patterns(
@@ -83,8 +87,8 @@ def _patterns(
             for family in families - scores.keys():
                 scores[family] = beside(known[family])
             found = {(family, name): scores[family].get(name, math.nan) for family, name in (*high, *low)}
-            if any(math.isnan(value) for value in found.values()):
-                continue
+            if any(math.isnan(value) or math.isnan(_good(known[key[0]], key[1])) for key, value in found.items()):
+                continue  # neither high nor low
             reached = {(family, name): is_high(known[family], name, found[family, name]) for family, name in found}
             if all(reached[key] for key in high) and not any(reached[key] for key in low):
                 shown = [

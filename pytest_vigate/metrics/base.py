@@ -210,7 +210,9 @@ class Statistics:
             n=int(starts[-1]),
             keys=keys,
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
-            undefined={name: why for part in parts for name, why in part.undefined.items()},
+            undefined={
+                name: why for name, why in first.undefined.items() if all(name in part.undefined for part in parts)
+            },
         )
 
 
