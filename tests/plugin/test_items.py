@@ -109,7 +109,7 @@ def test_problems_of_a_gate_file_come_out_together_and_exit_with_2(world: Path, 
             "coverage.predictions: {min: 50%, per: label}",
             "'label' is neither in data.attributes nor a key of coverage; list it under data.attributes",
         ),
-        ("rouge.f1: {min: 50%}", "unknown score 'rouge.f1'; known: bbox, coco, confusion, coverage"),
+        ("rouge.f1: {min: 50%}", "unknown score 'rouge.f1'; did you mean 'rouge.rouge1'?"),
     ],
 )
 def test_threshold_that_makes_no_sense_is_a_problem(world: Path, run: Run, threshold: str, problem: str) -> None:
