@@ -1,4 +1,4 @@
-"""Run all benchmarks, or those named: ``python -m benchmarks [startup|bootstrap|gates|coco|large] …``."""
+"""Run all benchmarks, or those named: ``python -m benchmarks [startup|bootstrap|gates|coco|large|bleu|chrf] …``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import bootstrap, coco, gates, startup
+from benchmarks import bootstrap, coco, gates, startup, texts
 
 BENCHMARKS: Mapping[str, Callable[[Path], None]] = {
     "startup": startup.run,
@@ -15,6 +15,8 @@ BENCHMARKS: Mapping[str, Callable[[Path], None]] = {
     "gates": gates.run,
     "coco": coco.run,
     "large": coco.run_large,
+    "bleu": texts.run_bleu,
+    "chrf": texts.run_chrf,
 }
 
 
