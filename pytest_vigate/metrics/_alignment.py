@@ -14,6 +14,7 @@ from itertools import chain
 import numpy as np
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
+from pytest_vigate.metrics._stemming import stem
 from pytest_vigate.metrics._tokens import Tokens, runs
 
 #: Words of both sides aligned at once; some 300 MB.
@@ -39,7 +40,7 @@ class Vocabulary:
             self.words.append(word)
         return found
 
-    def stemmed(self, words: Int, stem: Callable[[str], str]) -> Int:
+    def stemmed(self, words: Int) -> Int:
         """The stems of words; each word is stemmed once."""
         distinct, places = np.unique(words, return_inverse=True)
         stems = self._stems
@@ -129,27 +130,25 @@ def exact_stage(vocabulary: Vocabulary) -> Stage:
     return Stage(match)
 
 
-def stem_stage(vocabulary: Vocabulary, stem: Callable[[str], str]) -> Stage:
+def stem_stage(vocabulary: Vocabulary) -> Stage:
     """Words of one stem; the stages that follow are left with stems, as in NLTK."""
-    return Stage(
-        exact_stage(vocabulary).match,
-        lambda words: replace(words, word=vocabulary.stemmed(words.word, stem)),
-    )
+    return Stage(exact_stage(vocabulary).match, lambda words: replace(words, word=vocabulary.stemmed(words.word)))
 
 
-def synonym_stage(vocabulary: Vocabulary, synonyms: Callable[[Sequence[str]], Mapping[str, Sequence[str]]]) -> Stage:
+def synonym_stage(vocabulary: Vocabulary, synonyms: Callable[[str], Sequence[str]]) -> Stage:
     """The answer's word, or another that may stand for it.
 
     Args:
         vocabulary: Of the texts.
-        synonyms: Words → the other words that each may stand for.
+        synonyms: A word → the other words that it may stand for.
     """
 
     def match(answer: Left, reference: Left) -> tuple[Matches, Int, Int]:
         words, numbers = vocabulary.words, vocabulary.numbers
-        asked = np.unique(answer.word).tolist()
-        found = synonyms([words[word] for word in asked])
-        others = {word: [word, *(numbers[other] for other in found[words[word]] if other in numbers)] for word in asked}
+        others = {
+            word: [word, *(numbers[other] for other in synonyms(words[word]) if other in numbers)]
+            for word in np.unique(answer.word).tolist()
+        }
         rows = match_synonyms(answer, reference, others, len(words))
         return Matches.of_words(answer, reference, rows), *rows
 

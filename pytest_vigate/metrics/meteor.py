@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import msgspec
@@ -136,8 +135,8 @@ class Meteor(Additive):
         # Words are lowered after the split, as NLTK does: lowering can make two characters of one.
         tokens = split_words([*texts.distinct], split, lambda words: [[word.lower()] for word in words])
         vocabulary = Vocabulary(tokens.words)
-        settled = {"nltk": version("nltk")} if {"stem", "synonym"} & {*self.stages} else {}
-        stages = [self._stage(name, vocabulary, data, settled) for name in self.stages]
+        settled: dict[str, str] = {}
+        stages = [self._stage(name, vocabulary, settled) for name in self.stages]
 
         corpus = Corpus.of(texts, tokens)
         answer, reference = corpus.answers[texts.sample], corpus.references
@@ -162,18 +161,16 @@ class Meteor(Additive):
         )[best]
         return Statistics(COLUMNS, values, np.arange(len(data)), len(data), settled=settled, notes=unread(data))
 
-    def _stage(self, name: StageName, vocabulary: Vocabulary, data: Dataset, settled: dict[str, str]) -> Stage:
+    def _stage(self, name: StageName, vocabulary: Vocabulary, settled: dict[str, str]) -> Stage:
         """One stage; what it reads beside the data is entered in `settled`."""
         if name == "exact":
             return exact_stage(vocabulary)
         if name == "stem":
-            from nltk.stem.porter import PorterStemmer
-
-            return stem_stage(vocabulary, PorterStemmer().stem)
+            return stem_stage(vocabulary)
         if name == "synonym":
             wordnet = find_wordnet()
             settled["wordnet"] = f"{wordnet.version} sha256:{wordnet.digest[:12]}"
-            return synonym_stage(vocabulary, lambda words: wordnet.synonyms(words, cache=data.workspace.cache))
+            return synonym_stage(vocabulary, wordnet.synonyms)
         table = read_table(
             self.paraphrases or "", _wordpunct() if self.tokenize == "wordpunct" else str.split, vocabulary
         )
@@ -225,7 +222,7 @@ def _wordpunct() -> Callable[[str], list[str]]:
     It is written for the package regex, which counts combining marks as letters where re does not. On plain text both
     split alike, and re does it in a third of the time.
     """
-    import regex  # NLTK needs it
+    import regex
 
     plain, any_text = re.compile(_WORDPUNCT).findall, regex.compile(_WORDPUNCT).findall
 

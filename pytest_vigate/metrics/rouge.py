@@ -12,6 +12,7 @@ import numpy as np
 from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.metrics._ngrams import Corpus, overlaps
+from pytest_vigate.metrics._stemming import stem
 from pytest_vigate.metrics._subsequences import Lines, subsequences, union
 from pytest_vigate.metrics._texts import Pairs, pairs, unread
 from pytest_vigate.metrics._tokens import Tokens, split_words
@@ -220,9 +221,6 @@ def _words(text: str) -> list[str]:
 
 
 def _stems(words: Sequence[str]) -> list[list[str]]:
-    from nltk.stem.porter import PorterStemmer
-
-    stem = PorterStemmer().stem
     return [[word if len(word) <= UNSTEMMED or word.isdigit() else stem(word)] for word in words]
 
 

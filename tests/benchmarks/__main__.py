@@ -1,4 +1,4 @@
-"""Run all benchmarks, or those named: ``python -m benchmarks [startup|bootstrap|gates|coco|large|bleu|chrf] …``."""
+"""Run all benchmarks, or those named: ``python -m benchmarks [NAME …]``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import bootstrap, coco, gates, startup, texts
+from benchmarks import bertscore, bootstrap, coco, gates, meteor, rouge, startup, texts
 
 BENCHMARKS: Mapping[str, Callable[[Path], None]] = {
     "startup": startup.run,
@@ -17,6 +17,9 @@ BENCHMARKS: Mapping[str, Callable[[Path], None]] = {
     "large": coco.run_large,
     "bleu": texts.run_bleu,
     "chrf": texts.run_chrf,
+    "rouge": rouge.run,
+    "meteor": meteor.run,
+    "bertscore": bertscore.run,
 }
 
 

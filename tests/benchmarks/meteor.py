@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import json
-import statistics
+import io
 import sys
-import time
-from collections.abc import Callable
+import warnings
 from pathlib import Path
 from typing import Any
 
+import nltk.data
+from nltk.corpus.reader.wordnet import WordNetCorpusReader
 from nltk.tokenize import wordpunct_tokenize
 from nltk.translate.meteor_score import meteor_score
 
 from benchmarks.processes import alternate, compare
-from pytest_vigate.metrics import _wordnet
-from pytest_vigate.metrics._wordnet import WordNet, find_wordnet
+from benchmarks.texts import RUNS, captions, gate, race, score
+from pytest_vigate.metrics._wordnet import find_wordnet
 from pytest_vigate.metrics.meteor import Meteor
-from worlds import REAL, texts
 
-CAPTIONS = REAL / "visionmetrics-captions"
-PREDICTIONS, REFERENCES = CAPTIONS / "image_caption_prediction.json", CAPTIONS / "image_caption_gt.json"
-RUNS = 3
 NLTK = """\
 import json, sys
-from collections import defaultdict
+from pathlib import Path
 from nltk.tokenize import wordpunct_tokenize
 from nltk.translate.meteor_score import meteor_score
-from pytest_vigate.metrics._wordnet import find_wordnet
-wordnet = find_wordnet()._reader
-references = defaultdict(list)
-for item in json.load(open(sys.argv[2]))["annotations"]:
-    references[item["image_id"]].append(wordpunct_tokenize(item["caption"]))
+from benchmarks.meteor import nltk_reader
+wordnet = nltk_reader(Path("."))
+answers = {item["id"]: item["prediction"] for item in map(json.loads, open("answers.jsonl"))}
+accepted = {item["id"]: item["references"] for item in map(json.loads, open("accepted.jsonl"))}
 found = [
-    meteor_score(references[item["image_id"]], wordpunct_tokenize(item["caption"]), wordnet=wordnet)
-    for item in json.load(open(sys.argv[1]))
+    meteor_score([wordpunct_tokenize(text) for text in accepted[i]], wordpunct_tokenize(answer), wordnet=wordnet)
+    for i, answer in answers.items()
 ]
 print(sum(found) / len(found))
 """
@@ -42,65 +37,42 @@ print(sum(found) / len(found))
 
 def run(folder: Path) -> None:
     """Print computing times, then those of whole processes."""
-    if not CAPTIONS.is_dir():
-        print(f"skipped: the captions are not at {CAPTIONS}")
+    if (found := captions()) is None:
         return
-    answers, references = captions()
-    wordnet = find_wordnet()
-    wordnet.synonyms(["car"], cache=None)  # loads the reader
+    wordnet = nltk_reader(folder)
+    score(Meteor(), (["a car"], [["an auto"]]))  # loads WordNet
 
-    def nltk() -> float:
-        split = wordpunct_tokenize
-        found = [
-            meteor_score([split(text) for text in accepted], split(answer), wordnet=wordnet._reader)
-            for answer, accepted in zip(answers, references, strict=True)
+    def theirs() -> float:
+        values = [
+            meteor_score([wordpunct_tokenize(text) for text in accepted], wordpunct_tokenize(answer), wordnet=wordnet)
+            for answer, accepted in zip(*found, strict=True)
         ]
-        return float(sum(found) / len(found))
+        return float(sum(values) / len(values))
 
-    def ours(*, met: bool) -> float:
-        if not met:
-            fresh = WordNet(wordnet.root)
-            fresh.__dict__["_reader"] = wordnet._reader
-            _wordnet._OPENED[repr(wordnet.root)] = fresh
-        return float(Meteor().statistics(texts(answers, references)).column("meteor").mean())
-
-    times = [[timed(nltk), timed(lambda: ours(met=False)), timed(lambda: ours(met=True))] for _ in range(RUNS)]
-    theirs, first, later = (statistics.median(column) for column in zip(*times, strict=True))
-    print(f"computing: NLTK {theirs:.2f} s")
-    print(f"  ours, every word looked up: {first:.2f} s, {theirs / first:.1f} times as fast")
-    print(f"  ours, synonyms met before:  {later:.2f} s, {theirs / later:.1f} times as fast")
-
+    race(lambda: score(Meteor(), found), theirs, "NLTK")
     (folder / "nltk_.py").write_text(NLTK, encoding="utf-8")
-    (folder / "meteor.gate.yaml").write_text(
-        "vigate: 1\n"
-        f"data: {{predictions: {{path: {PREDICTIONS}, format: coco-captions}}, "
-        f"references: {{path: {REFERENCES}, format: coco-captions}}}}\n"
-        "thresholds: {meteor.meteor: {min: 1%}}\n",
-        encoding="utf-8",
-    )
-    (folder / "pytest.ini").write_text(f"[pytest]\nvigate_data_roots = {REAL}\n", encoding="utf-8")
-    gate = [sys.executable, "-m", "pytest", "-q", "meteor.gate.yaml"]
-    alternate([gate], runs=1, folder=folder)  # leaves the synonyms in the cache
-    cached, script, cold = alternate(
-        [gate, [sys.executable, "nltk_.py", str(PREDICTIONS), str(REFERENCES)], [*gate, "--vigate-no-cache"]],
-        runs=RUNS,
-        folder=folder,
-    )
-    print(f"whole gate with its interval: {compare(cached, script, 'a script of NLTK')}")
-    print(f"without a cache: {compare(cold, script, 'a script of NLTK')}")
+    command = gate(folder, found, "meteor.meteor")
+    ours, script = alternate([command, [sys.executable, "nltk_.py"]], runs=RUNS, folder=folder)
+    print(f"whole process, with reading and an interval: {compare(ours, script, 'NLTK without interval')}")
 
 
-def captions() -> tuple[list[str], list[list[str]]]:
-    """Answers, and the references of each."""
-    answers: list[dict[str, Any]] = json.loads(PREDICTIONS.read_text(encoding="utf-8"))
-    references: dict[str, list[str]] = {}
-    for item in json.loads(REFERENCES.read_text(encoding="utf-8"))["annotations"]:
-        references.setdefault(item["image_id"], []).append(item["caption"])
-    return [item["caption"] for item in answers], [references[item["image_id"]] for item in answers]
+def nltk_reader(folder: Path) -> Any:
+    """NLTK's reader of the WordNet that is installed, copied to where it may read."""
+    place = folder / "corpora" / "wordnet"
+    if not place.is_dir():
+        place.mkdir(parents=True)
+        for name, content in find_wordnet()._contents.items():
+            (place / name).write_bytes(content)
+    nltk.data.path.append(str(folder.resolve()))
 
+    class Reader(WordNetCorpusReader):  # type: ignore[misc]  # nltk has no types
+        def open(self, file: str) -> Any:
+            names = "".join(f"{i:02}\tname\t1\n" for i in range(45))  # Debian's packages lack them
+            return io.StringIO(names) if file == "lexnames" else super().open(file)
 
-def timed(work: Callable[[], float]) -> float:
-    """Seconds."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+        def map_wn(self, version: str = "wordnet") -> None:
+            """Numbers of synsets in other versions: NLTK would download them."""
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Reader(nltk.data.find("corpora/wordnet"), None)

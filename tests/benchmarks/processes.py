@@ -24,6 +24,8 @@ class Cost:
 def alternate(commands: Sequence[Sequence[str]], *, runs: int, folder: Path) -> list[Cost]:
     """Run commands in turn, A B A B …, so that a machine that drifts drifts for all of them.
 
+    They find the benchmarks themselves as a package.
+
     Raises:
         RuntimeError: If a command fails: a fast failure is no speed.
     """
@@ -38,6 +40,7 @@ def _once(command: Sequence[str], folder: Path) -> tuple[float, float]:
     start = time.perf_counter()
     # Compiled modules are kept, as they are for everybody's second run.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[1])
     process = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
     )

@@ -27,7 +27,7 @@ def run(folder: Path) -> None:
     """Print computing times, without imports, then those of whole processes."""
     if (found := captions()) is None:
         return
-    score(Rouge(stemmer=True), (["a"], [["a"]]))  # imports
+    score(Rouge(stemmer=True), (["a"], [["a"]]))  # imports rapidfuzz
     scorer = RougeScorer([*TYPES], use_stemmer=True)
 
     def theirs() -> float:
@@ -37,9 +37,7 @@ def run(folder: Path) -> None:
         return float(sum(recalls) / len(recalls))
 
     race(lambda: score(Rouge(stemmer=True), found), theirs, "rouge-score")
-    command = gate(folder, found, "rouge.rouge1")
-    with (folder / command[-1]).open("a", encoding="utf-8") as file:
-        file.write("metrics:\n  rouge: {stemmer: true}\n")
+    command = gate(folder, found, "rouge.rouge1", "{stemmer: true}")
     (folder / "rouge_score_.py").write_text(ROUGE_SCORE, encoding="utf-8")
     ours, script = alternate([command, [sys.executable, "rouge_score_.py"]], runs=RUNS, folder=folder)
     print(f"whole process, with reading and an interval: {compare(ours, script, 'rouge-score without interval')}")

@@ -52,20 +52,22 @@ def streams(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
     return [[accepted[k] if k < len(accepted) else None for accepted in references] for k in range(most)]
 
 
-def race(ours: Callable[[], float], theirs: Callable[[], float], peer: str) -> None:
+def race(
+    ours: Callable[[], float], theirs: Callable[[], float], peer: str, *, tolerance: float = 1e-9, runs: int = RUNS
+) -> None:
     """Time both in turn, each from texts in memory to its score, and print the medians.
 
     Raises:
         RuntimeError: If the scores differ: a wrong number is no speed.
     """
     found: list[tuple[float, float]] = []
-    for _ in range(RUNS):
+    for _ in range(runs):
         seconds, values = [], []
         for run in (ours, theirs):
             start = time.perf_counter()
             values.append(run())
             seconds.append(time.perf_counter() - start)
-        if abs(values[0] - values[1]) > 1e-9:
+        if abs(values[0] - values[1]) > tolerance:
             raise RuntimeError(f"{values[0]!r} here, {values[1]!r} there")
         found.append((seconds[0], seconds[1]))
     mine, other = (median(column) for column in zip(*found, strict=True))
@@ -106,8 +108,8 @@ def score(metric: Metric, found: Captions) -> float:
     return next(iter(evaluate(metric, texts(*found)).values()))
 
 
-def gate(folder: Path, found: Captions, name: str) -> list[str]:
-    """Write the captions and a gate on one score; the command that judges it."""
+def gate(folder: Path, found: Captions, name: str, parameters: str = "{}") -> list[str]:
+    """Write the captions and a gate on one score; the command that judges it, without a cache."""
     answers, references = found
     write_jsonl(folder / "answers.jsonl", [{"id": str(i), "prediction": text} for i, text in enumerate(answers)])
     write_jsonl(
@@ -116,6 +118,7 @@ def gate(folder: Path, found: Captions, name: str) -> list[str]:
     (folder / "captions.gate.yaml").write_text(
         "vigate: 1\n"
         "data: {predictions: answers.jsonl, references: accepted.jsonl}\n"
+        f"metrics:\n  {name.partition('.')[0]}: {parameters}\n"
         f"thresholds:\n  {name}: {{min: 1%}}\n",
         encoding="utf-8",
     )

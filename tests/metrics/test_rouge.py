@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -307,10 +306,3 @@ def test_bands_are_of_recall_against_the_best_reference() -> None:
 def test_a_wrong_parameter_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^multi: expected best or mean, found 'worst'$"):
         Rouge(multi="worst")  # type: ignore[arg-type]
-
-
-def test_without_a_stemmer_nltk_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "nltk.stem.porter", None)
-    assert evaluate(Rouge(), texts(["a dog"], [["a dog"]]))["rouge1"] == 1
-    with pytest.raises(ImportError):
-        evaluate(Rouge(stemmer=True), texts(["a dog"], [["a dog"]]))
