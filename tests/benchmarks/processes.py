@@ -6,7 +6,6 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,20 +35,26 @@ def alternate(commands: Sequence[Sequence[str]], *, runs: int, folder: Path) -> 
     return [Cost(*(statistics.median(column) for column in zip(*costs, strict=True))) for costs in found]
 
 
+#: Starts a command and prints what it cost. A process of its own: at first a child has the memory of its parent.
+_LAUNCH = """
+import os, subprocess, sys, time
+start = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(time.perf_counter() - start, usage.ru_maxrss, os.waitstatus_to_exitcode(status))
+"""
+
+
 def _once(command: Sequence[str], folder: Path) -> tuple[float, float]:
-    start = time.perf_counter()
     # Compiled modules are kept, as they are for everybody's second run.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPATH"] = str(Path(__file__).parents[1])
-    process = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"exit code {process.returncode}: {' '.join(command)}")
-    return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+    launch = [sys.executable, "-S", "-c", _LAUNCH, *command]
+    said = subprocess.run(launch, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+    seconds, size, code = said.split()
+    if code != "0":
+        raise RuntimeError(f"exit code {code}: {' '.join(command)}")
+    return float(seconds), int(size) * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 def compare(ours: Cost, theirs: Cost, peer: str) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,6 +42,7 @@ class Listed(Additive):
         if data.workspace.cache is not None:
             count = data.workspace.cache / "count"
             count.write_text(f"{int(count.read_text()) + 1 if count.exists() else 1}")
+        data.workspace.tell("half of the ids")
         ids = Path(self.ids).read_text().split() if self.ids else []
         values = np.array([[name in ids, 1.0] for name in data.ids])
         return Statistics(("listed", "all"), values, np.arange(len(data)), len(data), notes=(f"model {self.model}",))
@@ -99,3 +104,21 @@ def test_cache_lies_in_that_of_pytest_and_can_be_left_out(listed: Path, run: Run
     run()
     run()
     assert count.read_text() == "2"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no pseudo terminals")
+def test_long_work_is_told_on_a_terminal_alone(listed: Path, run: Run) -> None:
+    import pty
+
+    write_gate(listed, THRESHOLD, head=f"{HEAD}metrics: {{listed: {{ids: ids.txt}}}}\n")
+    assert "half of the ids" not in str(run().stdout)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([sys.executable, "-m", "pytest"], cwd=listed.parent, stdout=theirs, stdin=theirs) as process:
+        os.close(theirs)
+        printed = b""
+        with contextlib.suppress(OSError):  # Linux's way of saying that the other end is closed
+            while part := os.read(ours, 4096):
+                printed += part
+        os.close(ours)
+    assert process.returncode == 0
+    assert b"half of the ids" in printed
