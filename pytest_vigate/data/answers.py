@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from unicodedata import category
 
 from pytest_vigate.data.coordinates import Int
 from pytest_vigate.data.dataset import Texts
-from pytest_vigate.data.replies import ParseFailure, extract
+from pytest_vigate.data.replies import ParseFailure, extract, holds_thinking
 from pytest_vigate.data.tables import Table
 from pytest_vigate.errors import DataError
 
@@ -30,6 +31,16 @@ class Answers:
     def failures(self) -> Mapping[int, ParseFailure]:
         """Samples of whose reply no answer can be taken out, and why."""
         return self._read[1]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How many replies are answers though they hold the model's thinking."""
+        if self.table.source.replies != "strict":
+            return ()
+        thinking = sum(map(holds_thinking, (text for texts in self.texts for text in texts)))
+        if not thinking:
+            return ()
+        return (f"replies that hold <think>, taken as they are: {thinking}; declare replies: answer-tag",)
 
     @cached_property
     def _read(self) -> tuple[Texts, Mapping[int, ParseFailure]]:
@@ -54,6 +65,15 @@ def read_answer(reply: str, table: Table) -> str | ParseFailure:
     return table.find_answer(found)
 
 
+def blank(text: str) -> bool:
+    """Whether a text has no character that could be seen: white space, controls and marks without width are none."""
+    return not text[:1].isalnum() and all(category(char) in _UNSEEN for char in text)  # most texts begin so
+
+
+#: Unicode's separators, controls, marks of format, and halves of characters.
+_UNSEEN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs"})
+
+
 def accepted_texts(table: Table, texts: Sequence[tuple[str, ...]]) -> Texts:
     """The texts that references accept, a list a record.
 
@@ -64,7 +84,7 @@ def accepted_texts(table: Table, texts: Sequence[tuple[str, ...]]) -> Texts:
         if not found:
             raise DataError(table.places(i), "the record has no reference text; write the answer that is due")
         for text in found:
-            if not text.strip():
+            if blank(text):
                 raise DataError(
                     table.places(i), "a reference text is empty; write the answer that is due, or drop the record"
                 )

@@ -103,6 +103,7 @@ class Side:
         derive_boxes: Makes the boxes on first use; None if the format has no boxes.
         derive_failures: Makes `failures` on first use; None if nothing is read out of replies.
         derive_texts: Makes the texts on first use; None if the format has no texts.
+        derive_notes: Makes the notes on first use; None if there is nothing to note.
     """
 
     file: str
@@ -111,6 +112,7 @@ class Side:
     derive_boxes: Callable[[], Boxes] | None = field(default=None, repr=False)
     derive_failures: Callable[[], Mapping[int, ParseFailure]] | None = field(default=None, repr=False)
     derive_texts: Callable[[], Texts] | None = field(default=None, repr=False)
+    derive_notes: Callable[[], tuple[str, ...]] | None = field(default=None, repr=False)
 
     @property
     def parts(self) -> frozenset[str]:
@@ -153,6 +155,11 @@ class Side:
         if self.derive_texts is None:
             raise DataError(self.file, "these records carry no texts; name the field that holds them under 'fields'")
         return self.derive_texts()
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What every verdict on these texts has to say of them."""
+        return () if self.derive_notes is None else self.derive_notes()
 
     @cached_property
     def failures(self) -> Mapping[int, ParseFailure] | None:

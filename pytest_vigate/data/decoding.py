@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from pytest_vigate.data.tables import Source
 from pytest_vigate.errors import DataError
 
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
 _BYTE = re.compile(r" \(byte (\d+)\)$")
 _NOT_JSON = (b"NaN", b"Infinity", b"-Infinity", b"nan", b"inf")
@@ -54,7 +55,7 @@ def decode_line(line: Line, decoder: msgspec.json.Decoder[T]) -> T:
             object in it has a key twice, of which JSON decoders keep the last.
     """
     try:
-        record = decoder.decode(line.content)
+        record = decode(line.content, decoder)
         _KEYS.decode(line.content.decode())
     except _TwiceError as error:
         raise DataError(
@@ -63,6 +64,48 @@ def decode_line(line: Line, decoder: msgspec.json.Decoder[T]) -> T:
     except (msgspec.DecodeError, RecursionError) as error:
         raise _explained(error, line.content, line.file, line.number) from None
     return record
+
+
+def decode(content: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """JSON as msgspec decodes it, and with halves of characters in its texts, which it refuses.
+
+    Raises:
+        msgspec.DecodeError: If it is not JSON, or of another type.
+        RecursionError: If it is nested too deeply.
+        UnicodeDecodeError: If it is not UTF-8.
+    """
+    try:
+        return decoder.decode(content)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError as error:
+        if not _HALF.search(content):
+            raise
+        text = content.decode()
+        try:
+            value = _PLAIN.decode(text)
+        except json.JSONDecodeError as other:
+            at, cause = len(text[: other.pos].encode()), other.msg
+        except _ConstantError as other:
+            at, cause = content.find(other.args[0].encode()), "a constant"
+        else:
+            return msgspec.convert(value, decoder.type)
+        raise msgspec.DecodeError(f"JSON is malformed: {cause} (byte {at})") from error
+
+
+class _ConstantError(Exception):
+    """A number that JSON does not have."""
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _ConstantError(name)
+
+
+_PLAIN = json.JSONDecoder(parse_constant=_refuse_constant)
+_HALF = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
 
 
 class _TwiceError(Exception):
@@ -93,7 +136,7 @@ def decode_document(source: Source, path: Path, decoder: msgspec.json.Decoder[T]
     collecting = gc.isenabled()
     gc.disable()  # nothing decoded can be garbage yet, and looking for it takes as long as decoding
     try:
-        return decoder.decode(content)
+        return decode(content, decoder)
     except (msgspec.DecodeError, RecursionError) as error:
         raise _explained(error, content, shown(source, path), None) from None
     finally:
@@ -121,6 +164,33 @@ def _place_in_files(starts: Sequence[tuple[int, str]], j: int) -> str:
     return f"{file}: [{j - start}]"
 
 
+def array_names(source: Source) -> Collection[str]:
+    """Names of all fields of the entries of a source of arrays."""
+    entries, _ = read_array(source, _FIELDS)
+    return dict.fromkeys(name for entry in entries for name in entry)
+
+
+_FIELDS = msgspec.json.Decoder(list[dict[str, object]])
+
+
+def renamed(source: Source, kind: type[S], theirs: Mapping[str, str]) -> type[S]:
+    """A struct whose fields have other names in the files of a source.
+
+    Raises:
+        DataError: If two have the same.
+    """
+    # msgspec renames only fields that a struct defines itself: all are repeated
+    given = msgspec.structs.fields(kind)
+    names = [theirs.get(field.name, field.encode_name) for field in given]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DataError(source.file, f"fields: {twice!r} is named for two of the format's fields; name one of each")
+    fields = [
+        (field.name, field.type) if field.required else (field.name, field.type, field.default) for field in given
+    ]
+    made: type[S] = msgspec.defstruct("Renamed", fields, bases=(kind,), rename=dict(theirs))  # type: ignore[assignment]  # defstruct forgets its bases
+    return made
+
+
 def convert(value: object, kind: type[T], *, where: str, path: str) -> T:
     """A decoded value as a typed one.
 
@@ -143,6 +213,10 @@ def _explained(error: Exception, content: bytes, file: str, line: int | None) ->
     place = file if line is None else f"{file}:{line}"
     if isinstance(error, msgspec.ValidationError):
         path, message = _mismatch(error)
+        if half := message.startswith("expected raw") and _HALF.search(content):  # convert makes no Raw
+            return _at(half.start(), content, file, line, "this is half of a character; correct it")
+        if path == "$" and content.startswith(b"["):
+            message += "; write one record a line"
         return DataError(place, f"{path}: {message}")
     if isinstance(error, RecursionError):
         return DataError(place, "the JSON is nested too deeply to be a record; write it flatter")
@@ -155,14 +229,19 @@ def _explained(error: Exception, content: bytes, file: str, line: int | None) ->
         cause = "the text ends before the JSON does"
     if content[at - 1 : at] == b"-" and content.startswith(b"I", at):
         at -= 1  # msgspec points behind the sign
-    start = content.rfind(b"\n", 0, at) + 1
-    row = (line or 1) + content.count(b"\n", 0, at)
-    column = len(content[start:at].decode(errors="replace")) + 1
     for literal in _NOT_JSON:
         if content.startswith(literal, at):
             cause = f"{literal.decode()} is no JSON number; write null or leave the value out"
-            return DataError(f"{file}:{row}:{column}", cause)
-    return DataError(f"{file}:{row}:{column}", f"this is not JSON: {cause}; correct it, or write the file again")
+            return _at(at, content, file, line, cause)
+    return _at(at, content, file, line, f"this is not JSON: {cause}; correct it, or write the file again")
+
+
+def _at(at: int, content: bytes, file: str, line: int | None, cause: str) -> DataError:
+    """An error at a byte of a file, or of a line of it."""
+    start = content.rfind(b"\n", 0, at) + 1
+    row = (line or 1) + content.count(b"\n", 0, at)
+    column = len(content[start:at].decode(errors="replace")) + 1
+    return DataError(f"{file}:{row}:{column}", cause)
 
 
 def _mismatch(error: Exception) -> tuple[str, str]:

@@ -25,9 +25,13 @@ _SIGNS = {
 HEAD = 1 << 16
 #: Bytes in which the first line of a JSONL file has to end for its format to be found.
 LONG_HEAD = 1 << 23
-#: Endings of files with a JSON record a line.
-LINES = frozenset({".jsonl", ".ndjson"})
+_LINES = frozenset({".jsonl", ".ndjson"})
 _MARK = b"\xef\xbb\xbf"
+
+
+def has_lines(path: Path) -> bool:
+    """Whether a file has a JSON record a line, by its ending."""
+    return path.suffix.lower() in _LINES
 
 
 def encodable(text: str) -> str:
@@ -184,7 +188,7 @@ def read_head(source: Source, path: Path) -> bytes:
     try:
         with resolved.open("rb") as stream:
             head = stream.read(HEAD)
-            if path.suffix in LINES and b"\n" not in head.lstrip():
+            if has_lines(path) and b"\n" not in head.lstrip():
                 head += stream.readline(LONG_HEAD - len(head))
     except OSError as error:
         raise DataError(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Literal, NoReturn
 
 import msgspec
 import numpy as np
 
 from pytest_vigate.data.coordinates import Float, Int
 from pytest_vigate.data.decoding import decode_line, read_lines
-from pytest_vigate.data.tables import Role, Source
+from pytest_vigate.data.tables import Question, Role, Source
 from pytest_vigate.errors import DataError, did_you_mean
 
 Record = Mapping[str, object]
@@ -23,13 +24,40 @@ Column = tuple[str | None, ...]
 QUESTION = "question"
 #: Ids that are the picture's file name, and that name without folder and ending.
 PICTURE_KEYS = ("image", "stem")
-#: Usual names of the field that holds a reply, of each side, in the order in which they are looked for.
+#: Names under which ``fields`` declares the texts of a side.
 REPLIES: Mapping[Role, tuple[str, ...]] = {
     "predictions": ("raw_output", "prediction", "text"),
     "references": ("reference", "references", "text"),
 }
+#: Names of fields that hold the texts of a side beyond doubt.
+CERTAIN: Mapping[Role, tuple[str, ...]] = {
+    "predictions": (
+        *("raw_output", "prediction", "predict", "predicted", "pred"),
+        *("predicted_answer", "pred_answer", "predicted_text", "pred_text", "predicted_caption", "pred_caption"),
+        *("response", "model_response", "output", "outputs", "model_output", "model_answer", "model_prediction"),
+        *("generated_text", "generated_answer", "generated_caption", "generated", "generation", "completion"),
+        "hypothesis",
+    ),
+    "references": ("reference", "references"),
+}
+#: Names of fields that may as well hold the question, what the model says, or what is due.
+DOUBTFUL = (
+    "text",
+    "answer",
+    "answers",
+    "caption",
+    "captions",
+    "label",
+    "target",
+    "targets",
+    "gold",
+    "ground_truth",
+    "gt",
+)
 #: Names of fields that may hold a reply of a model.
-ANSWERS = (*REPLIES["predictions"], "answer")
+ANSWERS = (*CERTAIN["predictions"], "text", "answer")
+#: What says which field holds the texts of a side.
+_NAMING: Mapping[Role, str] = {"predictions": "fields: {{prediction: {}}}", "references": "fields: {{reference: {}}}"}
 _RECORD = msgspec.json.Decoder(dict[str, object])
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 
@@ -121,6 +149,21 @@ def question_ids(images: Sequence[str | None], questions: Sequence[str | None]) 
     return tuple(found) if len(found) == len(images) else None
 
 
+def asked(found: Iterable[Record], images: Sequence[str | None] | None) -> tuple[Question | None, ...]:
+    """`Table.questions` of records that have the question as a field."""
+    pictures = repeat(None) if images is None else images
+    return tuple(
+        question(record.get(QUESTION, record.get("prompt")), image)
+        for record, image in zip(found, pictures, strict=False)
+    )
+
+
+def question(text: object, image: str | None, *, talk: str | None = None) -> Question | None:
+    """A question about a picture, or in a conversation; None where there is none."""
+    words = " ".join(text.replace("<image>", " ").split()) if isinstance(text, str) else ""
+    return Question(words, image or talk) if words else None
+
+
 def refuse_equal(ids: Sequence[str], places: Callable[[int], str], *, name: str) -> None:
     """Raise where an id stands twice that a gate can make of no more fields."""
     first: dict[str, int] = {}
@@ -129,6 +172,25 @@ def refuse_equal(ids: Sequence[str], places: Callable[[int], str], *, name: str)
             raise DataError(
                 places(i), f"the {name} {identifier!r} is already that of {places(other)}; keep the one that is meant"
             )
+
+
+def more_fields(one: Record, other: Record, *, base: Sequence[str]) -> str:
+    """What to do about two records of one id: of which fields to make it, where some tell them apart.
+
+    Args:
+        one: The first.
+        other: The second.
+        base: Fields that the id is made of now; none where that is not known.
+    """
+    for name in TELLING:
+        values = one.get(name), other.get(name)
+        if None not in values and values[0] != values[1] and name not in base:
+            return f"if both are meant, make the id of more fields: fields: {{id: [{', '.join((*base, name))}]}}"
+    return "keep the one that is meant, or give each an id of its own"
+
+
+#: Fields that may tell records of one id apart, in the order in which they are looked for.
+TELLING = ("image", "asset.filename", "question", "prompt", "order", "filter", "doc_id", "task")
 
 
 def keys(
@@ -159,12 +221,14 @@ def keys(
         found["stem"] = tuple(stems)
     elif images is not None:
         found["stem"] = tuple(map(stem, images))
-    asked = source.fields.get("id")
-    if asked not in PICTURE_KEYS:
+    declared = source.fields.get("id")
+    if declared not in PICTURE_KEYS:
         return found
-    if asked not in found:
-        raise DataError(source.file, f"fields: the id is the picture's {asked}, but not every record names its picture")
-    kept = PICTURE_KEYS[PICTURE_KEYS.index(str(asked)) :]
+    if declared not in found:
+        raise DataError(
+            source.file, f"fields: the id is the picture's {declared}, but not every record names its picture"
+        )
+    kept = PICTURE_KEYS[PICTURE_KEYS.index(str(declared)) :]
     return {key: found[key] for key in kept}
 
 
@@ -231,6 +295,68 @@ def refuse_two_answers(source: Source, *, names: Collection[str], boxes: Mapping
             f"the records have boxes ({box}) and replies ({text}), and nothing says which are the model's answer; "
             f"declare fields: {{{boxes[box]}}} or fields: {{text: {text}}}",
         )
+
+
+def text_field(source: Source, role: Role, names: Collection[str]) -> str:
+    """The one field that holds the texts of a side by its name; empty where none does.
+
+    Args:
+        source: What the records belong to.
+        role: The side, which may be the other one of a file that holds both.
+        names: Names of all fields of the records.
+
+    Raises:
+        DataError: If several may: the other one may be the question, or what is due.
+    """
+    certain = [name for name in CERTAIN[role] if name in names]
+    if not certain and ("text" not in names or role != source.role):
+        return ""
+    doubtful = (*DOUBTFUL, *(CERTAIN["predictions"] if role == "references" else ()))
+    found = certain or [name for name in doubtful if name in names]
+    if len(found) == 1:
+        return found[0]
+    raise two_answers(source, role, found[:2], [_NAMING[role].format(name) for name in found[:2]])
+
+
+def two_answers(source: Source, role: Role, found: Sequence[str], advice: Sequence[str]) -> DataError:
+    """That nothing says which of two fields holds the texts of a side, to be raised."""
+    meant = "is the model's answer" if role == "predictions" else "is the reference"
+    return DataError(
+        source.file,
+        f"the records have {' and '.join(map(repr, found))}, and nothing says which {meant}; "
+        f"declare {' or '.join(advice)}",
+    )
+
+
+def raising(error: DataError) -> Callable[[], NoReturn]:
+    """What ends with the error once somebody asks."""
+
+    def fail() -> NoReturn:
+        raise error
+
+    return fail
+
+
+def own_reply(source: Source, own: str, names: Callable[[], Collection[str]], *, advice: str = "") -> str:
+    """The field of the model's replies where a format has one of its own.
+
+    Args:
+        source: The predictions.
+        own: The format's field.
+        names: Names of all fields of the records, asked for only where ``fields`` declares nothing.
+        advice: What to declare for another field; by default ``fields: {prediction: …}``.
+
+    Raises:
+        DataError: If another field is beyond doubt the model's: the format's own may hold what is due.
+    """
+    if "prediction" in source.fields:
+        return one_field(source, "prediction", own)
+    every = names()
+    other = next((name for name in CERTAIN["predictions"] if name in every and name != own), None)
+    if other is None:
+        return own
+    naming = _NAMING["predictions"]
+    raise two_answers(source, "predictions", (own, other), (naming.format(own), f"{advice}{naming.format(other)}"))
 
 
 def declares(source: Source, part: Literal["boxes", "text"]) -> bool:

@@ -6,7 +6,8 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Literal, NamedTuple
 
 ReplyRule = Literal["strict", "fenced", "answer-tag", "first-json"]
@@ -25,6 +26,10 @@ _ESCAPE_PART = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?")
 _OPENER = re.compile(r"[{\[]")
 _BRACKET = re.compile(r"[{}\[\]]")
 _FENCE_WORD = re.compile(r"[\w+.-]*[ \t]*\r?\n|json\b")
+_FENCE_LINE = re.compile(r"^[ \t]*```", re.MULTILINE)
+#: Tags around what a model thinks before it answers: Qwen, DeepSeek and GLM; Kimi-VL; others.
+_THINKING = re.compile(r"[<◁](?P<closing>/)?(?:think|thinking|reasoning)\s*+[>▷]", re.IGNORECASE)
+_ANSWER = re.compile(r"<(?P<closing>/)?answer\s*+>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,10 @@ def extract(reply: str, rule: ReplyRule) -> str | ParseFailure:
     Args:
         reply: Raw text of the model.
         rule: ``strict`` takes the reply as it is. ``fenced`` takes off one code fence around the whole reply.
-            ``answer-tag`` takes what stands in ``<answer>…</answer>``, after removing ``<think>…</think>``.
-            ``first-json`` removes thinking, looks into the answer tag and the first fence where there are any,
-            and takes the first complete JSON document found there; more than one is a failure.
+            ``answer-tag`` takes what stands in ``<answer>…</answer>``, after removing ``<think>…</think>``; where
+            something was thought and no tag is there, what is left. ``first-json`` removes thinking, looks into the
+            answer tag and the first fence where there are any, and takes the first complete JSON document found
+            there. More than one answer, fence or document is a failure.
 
     Returns:
         The answer, or why there is none. Whether it parses as what the gate expects is for the caller to see.
@@ -69,7 +75,7 @@ def extract(reply: str, rule: ReplyRule) -> str | ParseFailure:
     if isinstance(text, ParseFailure):
         return text
     if rule == "answer-tag":
-        return _in_answer_tag(text)
+        return _in_answer_tag(text, thought=text != reply)
     return _first_json(text)
 
 
@@ -77,7 +83,12 @@ def _without_fence(reply: str) -> str | ParseFailure:
     start, end, failure = fence(reply)
     if failure is not None:
         return failure
-    return reply if (start, end) == (0, len(reply)) else reply[start:end]
+    if (start, end) == (0, len(reply)):
+        return reply
+    inner = reply[start:end]
+    if another := _FENCE_LINE.search(inner):
+        return ParseFailure("there is more than one code fence", start + another.start())
+    return inner or ParseFailure("there is nothing in the code fence", reply.index("```"))
 
 
 def fence(reply: str) -> tuple[int, int, ParseFailure | None]:
@@ -99,46 +110,104 @@ def fence(reply: str) -> tuple[int, int, ParseFailure | None]:
     return begin, begin + len(inner.strip()), None
 
 
+def holds_thinking(reply: str) -> bool:
+    """Whether a reply has a tag of thinking, in whatever spelling."""
+    return _THINKING.search(reply) is not None
+
+
 def _without_thinking(reply: str) -> str | ParseFailure:
-    """The reply with its thinking blanked out, so that positions stay those of the reply."""
+    """The reply with its thinking blanked out, so that positions stay those of the reply.
+
+    Thinking may speak of its tags: it ends with the tag that closes its first one, or else with the last closing one.
+    A closing tag without an opening one ends all that stands before it.
+    """
     pieces: list[str] = []
-    done = 0
-    first_end = reply.find("</think>")
-    if first_end >= 0 and reply.find("<think>", 0, first_end) < 0:
-        # chat templates of reasoning models put the opening tag into the prompt
-        done = first_end + len("</think>")
-        pieces.append(" " * done)
-    while (start := reply.find("<think>", done)) >= 0:
-        end = reply.find("</think>", start)
-        if end < 0:
+    done = start = last = depth = 0
+    for tag in _THINKING.finditer(reply):
+        if tag["closing"] is None:
+            if not depth:
+                start, last = tag.start(), 0
+                pieces.append(reply[done:start])
+                done = start
+            depth += 1
+            continue
+        last = tag.end()
+        if not depth:  # chat templates of reasoning models put the opening tag into the prompt
+            pieces = [" " * last]
+            done = last
+        elif depth == 1:
+            pieces.append(" " * (last - start))
+            done = last
+        depth = max(0, depth - 1)
+    if depth:
+        if not last:
             return ParseFailure("the thinking never ends", start)
-        end += len("</think>")
-        pieces += (reply[done:start], " " * (end - start))
-        done = end
+        rest = _without_thinking(reply[last:])
+        if isinstance(rest, ParseFailure):
+            position = None if rest.position is None else last + rest.position
+            return replace(rest, position=position)
+        return "".join((*pieces, " " * (last - start), rest))
     return "".join((*pieces, reply[done:]))
 
 
-def _in_answer_tag(text: str) -> str | ParseFailure:
-    opening = text.find("<answer>")
-    if opening < 0:
-        return ParseFailure("there is no <answer> tag")
-    start = opening + len("<answer>")
-    end = text.find("</answer>", start)
-    if end < 0:
-        return ParseFailure("the <answer> tag is not closed", opening, rest=text[start:])
-    return text[start:end].strip()
+def _in_answer_tag(text: str, *, thought: bool) -> str | ParseFailure:
+    """What stands in the one answer tag.
+
+    Args:
+        text: A reply without its thinking.
+        thought: There was some: what is left is then the answer, tag or not.
+    """
+    tags = list(islice(_ANSWER.finditer(text), 3))
+    openings = [tag for tag in tags if tag["closing"] is None]
+    if not tags:
+        left = text.strip()
+        if not thought:
+            return ParseFailure("there is no <answer> tag")
+        return left or ParseFailure("there is nothing but thinking")
+    if len(openings) > 1 or len(tags) - len(openings) > 1:
+        return ParseFailure("there is more than one answer", tags[-1].start())
+    if not openings or tags[0] is not openings[0]:
+        return ParseFailure("the <answer> tag is never opened", tags[0].start())
+    if len(tags) < 2:
+        return ParseFailure("the <answer> tag is not closed", tags[0].start(), rest=text[tags[0].end() :])
+    return text[tags[0].end() : tags[1].start()].strip()
 
 
 def _first_json(text: str) -> str | ParseFailure:
     start, end = 0, len(text)
-    if (tag := text.find("<answer>")) >= 0:
-        start = tag + len("<answer>")
-        closing = text.find("</answer>", start)
-        end = closing if closing >= 0 else end
-    if (fence := text.find("```", start, end)) >= 0:
-        start = fence + 3
-        closing = text.find("```", start, end)
-        end = closing if closing >= 0 else end
+    tags = list(islice(_ANSWER.finditer(text), 3))
+    openings = [tag for tag in tags if tag["closing"] is None]
+    if len(openings) > 1:
+        return ParseFailure("there is more than one answer", openings[1].start())
+    if openings:
+        start = openings[0].end()
+        end = next((tag.start() for tag in tags if tag.start() >= start), end)
+    fences = _fences(text, start, end)
+    found = _first_document(text, *(fences[0] if fences else (start, end)))
+    if isinstance(found, ParseFailure):
+        return found
+    for begin, stop in fences[1:]:
+        others = Pieces(text, begin, stop)
+        if others.cut_off or any(text[piece.start : piece.end] != found for piece in others):
+            return ParseFailure(_SEVERAL, begin, rest=found)
+    return found
+
+
+def _fences(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Where the text inside every code fence begins and ends; the last one may not be closed."""
+    found: list[tuple[int, int]] = []
+    while (opening := text.find("```", start, end)) >= 0:
+        closing = text.find("```", opening + 3, end)
+        found.append((opening + 3, closing if closing >= 0 else end))
+        start = closing + 3 if closing >= 0 else end
+    return found
+
+
+_SEVERAL = "there is more than one JSON document"
+
+
+def _first_document(text: str, start: int, end: int) -> str | ParseFailure:
+    """The one JSON document between two positions."""
     brackets = Brackets(text, end)
     broken: tuple[str, int, int] | None = None
     while opener := _OPENER.search(text, start, end):
@@ -167,7 +236,7 @@ def _only(text: str, begin: int, stop: int, end: int) -> str | ParseFailure:
     others = Pieces(text, opener.start(), end)
     if not others.cut_off and not len(others):
         return document
-    return ParseFailure("there is more than one JSON document", opener.start(), rest=document)
+    return ParseFailure(_SEVERAL, opener.start(), rest=document)
 
 
 class Brackets:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pytest_vigate.data.coordinates import Bool, Convention, Float, Int
 from pytest_vigate.data.dataset import Texts
@@ -104,6 +104,14 @@ def no_names() -> tuple[str, ...]:
     return ()
 
 
+class Question(NamedTuple):
+    """What was asked, white space aside."""
+
+    text: str
+    about: str | None
+    """The picture, or else the conversation: its other questions are those that this one may be taken for."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """What a reader gives: one side, its records in file order.
@@ -136,7 +144,15 @@ class Table:
     derive_texts: Callable[[], Texts] | None = None
     """Makes what each record of the references accepts, on first use; None where they hold no texts."""
     text_field: str = ""
-    """Field of the replies or texts, where the format leaves it to the gate: one file may then hold both sides."""
+    """Field of the replies or texts that was read: one file may hold both sides."""
+    textual: Bool | None = None
+    """(n,) which records hold texts, where the others hold boxes; None where all are alike."""
+    questions: tuple[Question | None, ...] | None = None
+    """What the records answer, where they say it."""
+    id_of: str = ""
+    """What the ids of a format are those of, as ``question_id``; empty where that is not known."""
+    id_fields: Callable[[], tuple[str, ...]] | None = None
+    """Names that an id may be made of; None for all `field_names`."""
     counterpart: Callable[[], Table] | None = None
     """The references, where the records of these predictions hold them too."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
@@ -291,24 +291,36 @@ def _load(
     if data.references is not None:
         references = load(data.references, readers, presets)
         files.append(_file(data.references, references))
-        _refuse_self(data, predictions, references, files)
     elif predictions.counterpart is not None:
         references = predictions.counterpart()
+    if references is not None:
+        _refuse_self(data, predictions, references, same=files[0].digest == files[-1].digest)
     dataset = join(predictions, references, attributes=data.attributes, missing=data.missing, extra=data.extra)
     if data.unit is not None:
         dataset = arrange(dataset, data.unit, pictures=picture_names(predictions, references))
     return Loaded(replace(dataset, workspace=workspace), tuple(files), version)
 
 
-def _refuse_self(data: Data, predictions: Table, references: Table, files: Sequence[DataFile]) -> None:
-    """References that judge themselves are always right. One file may hold both sides, in different fields."""
-    if data.references is None:
-        return
+def _refuse_self(data: Data, predictions: Table, references: Table, *, same: bool) -> None:
+    """References that judge themselves are always right. One file may hold both sides, in different fields.
+
+    Args:
+        data: How they are declared.
+        predictions: What the model said.
+        references: What is true.
+        same: Both were read from the same content.
+    """
+    sources = data.predictions, data.references or data.predictions
     boxes = predictions.derive_boxes is not None and references.derive_boxes is not None
+    alike = sources[0].fields == sources[1].fields and sources[0].declared == sources[1].declared
     texts = predictions.replies is not None and references.derive_texts is not None
-    same = files[0].digest == files[1].digest and data.predictions.fields == data.references.fields
-    declared = data.predictions.declared == data.references.declared
-    if same and ((boxes and declared) or (texts and predictions.text_field == references.text_field)):
+    one_field = texts and predictions.text_field == references.text_field
+    if same and one_field and data.references is None:
+        raise UnmeasurableError(
+            f"{data.predictions.file}: predictions and references are both read from {predictions.text_field!r}, so "
+            "the references would judge themselves; name the field of the model's outputs under 'fields'"
+        )
+    if same and (one_field or (boxes and alike)):
         raise UnmeasurableError(
             f"{data.predictions.file}: predictions and references have the same content, so the references would judge "
             "themselves; name the model's outputs under predictions"

@@ -128,7 +128,8 @@ def plain(value: Any) -> Any:
 
 
 def _cut(text: str) -> str:
+    text = text.encode("utf-8", "backslashreplace").decode()  # halves of characters as escapes
     if len(text) <= LONGEST:
         return text
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    digest = hashlib.sha256(text.encode()).hexdigest()
     return f"{text[: LONGEST - DIGITS - 1]}…{digest[:DIGITS]}"

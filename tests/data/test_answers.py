@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -114,9 +116,78 @@ def test_text_of_any_script_is_kept_as_it_is(world: World, text: str) -> None:
 
 
 @pytest.mark.parametrize("half", ["\\ud83d", "\\udc00"])
-def test_half_of_a_character_names_its_line(world: World, half: str) -> None:
-    world.write("p.jsonl", f'{{"id": 1, "prediction": "a"}}\n{{"id": 2, "prediction": "a{half}"}}\n')
-    assert message(lambda: world.predictions("p.jsonl")).startswith("p.jsonl:2:")
+@pytest.mark.parametrize("tail", ["", " b"])
+def test_half_of_a_character_is_read_as_it_is(world: World, half: str, tail: str) -> None:
+    text = json.loads(f'"a{half}{tail}"')
+    world.write("p.jsonl", f'{{"id": 2, "prediction": "a{half}{tail}"}}\n{{"id": 1, "prediction": "a", "n": 1e3}}\n')
+    world.write_lines("r.jsonl", {"id": 1, "reference": "a"}, {"id": 2, "reference": [text]})
+    dataset = join(world.predictions("p.jsonl"), world.references("r.jsonl"))
+    assert dataset.predictions.texts == (("a",), (text,))
+    assert dataset.references.texts == (("a",), (text,))
+    world.write("v.jsonl", f'{{"image": "a", "raw_output": "a{half}{tail}"}}\n')
+    assert world.predictions("v.jsonl").replies == (text,)
+    world.write("p.json", f'[{{"question_id": 2, "answer": "a{half}{tail}"}}]')
+    assert world.predictions("p.json").replies == (text,)
+    world.write("c.json", f'[{{"id": 2, "messages": [{{"role": "assistant", "content": "a{half}{tail}"}}]}}]')
+    assert world.predictions("c.json").replies == (text,)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            '{"id": 1, "prediction": "\\ud83d", "n": NaN}',
+            "p.jsonl:1:40: NaN is no JSON number; write null or leave the value out",
+        ),
+        ('{"id": 1, "prediction": "é\\ud83d", n}', "p.jsonl:1:36: this is not JSON: "),
+        ('{"id": 1, "prediction": "\\ud83d", "id": 2}', "p.jsonl:1: the key 'id' is there twice in one object"),
+        ('{"id": [1], "raw_output": "\\ud83d"}', "p.jsonl:1: $.id: expected int | str | null, got array"),
+    ],
+)
+def test_line_with_half_of_a_character_is_checked_all_the_same(world: World, line: str, expected: str) -> None:
+    world.write("p.jsonl", f"{line}\n")
+    name = "vi" if "raw_output" in line else "jsonl"
+    assert message(lambda: world.predictions("p.jsonl", format=name)).startswith(expected)
+
+
+def test_half_of_a_character_in_an_export_is_placed(world: World) -> None:
+    interactions = '[{"question": "?", "answer": "\\ud83d!"}]'
+    half = "\\ud83d"
+    line = f'{{"id": 1, "asset": {{"filename": "a"}}, "contents": {{"type": "Vqa", "interactions": {interactions}}}}}'
+    world.write("r.jsonl", f"{line}\n")
+    assert message(lambda: world.references("r.jsonl")) == (
+        f"r.jsonl:1:{line.index(half) + 1}: this is half of a character; correct it"
+    )
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\ufeff \u2060", "\x00", "\u00ad\u200e", "\ud83d", "\u3000\n"])
+def test_text_that_cannot_be_seen_is_no_reference(world: World, text: str) -> None:
+    world.write_lines("p.jsonl", {"id": 1, "prediction": "x"})
+    world.write_lines("r.jsonl", {"id": 1, "reference": ["x", text]})
+    dataset = join(world.predictions("p.jsonl"), world.references("r.jsonl"))
+    assert message(lambda: dataset.references.texts) == (
+        "r.jsonl:1: a reference text is empty; write the answer that is due, or drop the record"
+    )
+    world.write_json("r.json", {"annotations": [{"image_id": 1, "caption": text}]})
+    assert message(lambda: world.references("r.json")) == (
+        "r.json: annotations[0]: the caption is empty; write it, or drop the annotation"
+    )
+
+
+@pytest.mark.parametrize("text", ["…", "🙂", "\u0301", "\u200b1", "\ue000", "\U000e0fff"])
+def test_text_that_can_be_seen_is_a_reference(world: World, text: str) -> None:
+    world.write_lines("r.jsonl", {"id": 1, "reference": text})
+    world.write_lines("p.jsonl", {"id": 1, "prediction": "x"})
+    assert join(world.predictions("p.jsonl"), world.references("r.jsonl")).references.texts == ((text,),)
+
+
+def test_thinking_in_replies_that_are_taken_as_they_are_is_noted(world: World) -> None:
+    replies = ("<think>a</think>two", "a</THINK>two", "two", "◁think▷", None)
+    assert asked(world, *replies).predictions.notes == (
+        "replies that hold <think>, taken as they are: 3; declare replies: answer-tag",
+    )
+    assert asked(world, "two", "think").predictions.notes == ()
+    assert asked(world, *replies, rule="answer-tag").predictions.notes == ()
 
 
 def test_many_long_references(world: World) -> None:

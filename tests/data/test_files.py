@@ -236,7 +236,7 @@ def test_no_format_fits_the_fields_of_records(world: World, name: str) -> None:
     )
     world.write(name, "[1, 2]")
     assert message(lambda: world.references(name)) == (
-        f"{name}: no format fits these references; declare format: one of {FORMATS}"
+        f"{name}:1: $: expected object, got array; write one record a line"
     )
 
 

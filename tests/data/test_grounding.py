@@ -162,7 +162,7 @@ def test_replies_that_are_null_everywhere_are_no_answers(world: World) -> None:
     assert found.parts == {"replies", "boxes", "texts"}
     assert found.present.tolist() == [True, True]
     assert found.answered.tolist() == [False, False]
-    found = side(replies(world, record(1, None, prediction="[]"), record(2, None)))
+    found = side(replies(world, record(1, "[]"), record(2, None)))
     assert found.answered.tolist() == [True, False]
 
 
@@ -465,5 +465,5 @@ def test_texts_without_a_declaration_are_only_replies(world: World) -> None:
 
 def test_two_texts_for_one_id(world: World) -> None:
     assert message(lambda: csv(world, "id,prediction\n1,a cat\n1,\n1,a dog\n")) == (
-        "p.csv:4: the column 'prediction' holds another text than the rows above with the same id"
+        "p.csv:3: the id '1' is already that of p.csv:2; keep the one that is meant, or give each an id of its own"
     )

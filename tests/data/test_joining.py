@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -135,19 +137,16 @@ def test_no_id_in_common_under_any_name_shows_the_first(world: World) -> None:
 
 def test_duplicate_id_names_both_places(world: World) -> None:
     assert message(lambda: joined(world, [record("a"), record("b"), record("a")], [record("a")])) == (
-        "p.jsonl:3: the id 'a' is already that of p.jsonl:1; if both are meant, "
-        "make the id of more fields: fields: {id: [image, prompt]}"
+        "p.jsonl:3: the id 'a' is already that of p.jsonl:1; keep the one that is meant, or give each an id of its own"
     )
     assert message(lambda: joined(world, [record("a")], [record("a"), record("a")])) == (
-        "r.jsonl:2: the id 'a' is already that of r.jsonl:1; if both are meant, "
-        "make the id of more fields: fields: {id: [image, prompt]}"
+        "r.jsonl:2: the id 'a' is already that of r.jsonl:1; keep the one that is meant, or give each an id of its own"
     )
 
 
 def test_number_and_its_text_are_one_id(world: World) -> None:
     assert message(lambda: joined(world, [record("1"), record(1)], [record(1)])) == (
-        "p.jsonl:2: the id '1' is already that of p.jsonl:1; if both are meant, "
-        "make the id of more fields: fields: {id: [image, prompt]}"
+        "p.jsonl:2: the id '1' is already that of p.jsonl:1; keep the one that is meant, or give each an id of its own"
     )
 
 
@@ -426,4 +425,149 @@ def test_size_beyond_any_picture(world: World) -> None:
     dataset = join(world.predictions("p.jsonl", boxes=Convention("xyxy", "pixels")), None)
     assert message(lambda: dataset.predictions.boxes) == (
         "p.jsonl:1: 1e+300 × 1e+300 is no size of a picture; write both width and height in pixels, or neither"
+    )
+
+
+def asked(
+    world: World, predictions: Sequence[Mapping[str, object]], references: Sequence[Mapping[str, object]]
+) -> Dataset:
+    world.write_lines("p.jsonl", *({"prediction": "x", **one} for one in predictions))
+    world.write_lines("r.jsonl", *({"reference": "x", **one} for one in references))
+    return join(world.predictions("p.jsonl"), world.references("r.jsonl"))
+
+
+def test_pair_whose_question_is_that_of_another_record_of_the_picture_is_refused(world: World) -> None:
+    ours = [{"id": i, "image": "a.jpg", "prompt": text} for i, text in ((1, "Red?"), (2, " Big? "))]
+    theirs = [{"id": i, "image": "a.jpg", "question": text} for i, text in ((1, "Big?"), (2, "Red?"))]
+    assert message(lambda: asked(world, ours, theirs)) == (
+        "p.jsonl:1: the id '1' joins the question 'Red?' with 'Big?' at r.jsonl:1, but 'Red?' is asked at r.jsonl:2; "
+        "correct the ids, or the questions"
+    )
+
+
+def test_reference_s_question_that_another_prediction_answers_is_refused(world: World) -> None:
+    ours = [{"id": i, "image": "a.jpg", "prompt": text} for i, text in ((1, "Old?"), (2, "Red?"))]
+    theirs = [{"id": i, "image": "a.jpg", "question": text} for i, text in ((1, "Red?"), (2, "Big?"))]
+    assert message(lambda: asked(world, ours, theirs)) == (
+        "p.jsonl:1: the id '1' joins the question 'Old?' with 'Red?' at r.jsonl:1, but 'Red?' is asked at p.jsonl:2; "
+        "correct the ids, or the questions"
+    )
+
+
+def test_question_in_other_words_is_no_other_question(world: World) -> None:
+    ours = [
+        {"id": i, "image": image, "prompt": f"<image>\nQuestion: {text} Answer:"}
+        for i, image, text in ((1, "a.jpg", "Red?"), (2, "a.jpg", "Big?"))
+    ]
+    theirs = [{"id": i, "image": "a.jpg", "question": text} for i, text in ((1, "Red?"), (2, "Big?"))]
+    assert asked(world, ours, theirs).ids == ("1", "2")
+
+
+def test_question_on_another_picture_is_no_other_record_s(world: World) -> None:
+    ours = [{"id": i, "image": f"{i}.jpg", "prompt": "Describe."} for i in (1, 2)]
+    theirs = [{"id": i, "image": f"{i}.jpg", "question": text} for i, text in ((1, "Describe it."), (2, "Describe."))]
+    assert asked(world, ours, theirs).ids == ("1", "2")
+
+
+def talk(*questions: str) -> list[dict[str, str]]:
+    return [turn for text in questions for turn in ({"from": "human", "value": text}, {"from": "gpt", "value": "yes"})]
+
+
+def test_turn_that_is_left_out_does_not_shift_the_answers(world: World) -> None:
+    world.write_json("p.json", [{"id": "c", "conversations": talk("Red?", "Big?")}])
+    world.write_json("r.json", [{"id": "c", "conversations": talk("Red?", "Old?", "Big?")}])
+    assert message(lambda: join(world.predictions("p.json"), world.references("r.json"))) == (
+        "p.json: [0]: conversations[3]: the id 'c | 2' joins the question 'Big?' with 'Old?' at "
+        "r.json: [0]: conversations[3], but 'Big?' is asked at r.json: [0]: conversations[5]; "
+        "correct the ids, or the questions"
+    )
+
+
+def test_question_of_another_conversation_is_no_other_question(world: World) -> None:
+    world.write_json("p.json", [{"id": i, "conversations": talk("What?")} for i in (1, 2)])
+    world.write_json("r.json", [{"id": i, "conversations": talk(text)} for i, text in ((1, "What?"), (2, "Well?"))])
+    assert join(world.predictions("p.json"), world.references("r.json")).ids == ("1", "2")
+
+
+def test_interactions_that_ids_join_with_other_questions_are_refused(world: World) -> None:
+    world.write_lines(
+        "p.jsonl",
+        *({"id": f"x | {i}", "image": "a.jpg", "prompt": f"Q{3 - i}", "raw_output": ""} for i in (1, 2)),
+    )
+    interactions = [{"order": i, "question": f"Q{i}", "answer": "yes"} for i in (1, 2)]
+    world.write_lines(
+        "r.jsonl",
+        {"id": "x", "asset": {"filename": "a.jpg"}, "contents": {"type": "Vqa", "interactions": interactions}},
+    )
+    assert message(lambda: join(world.predictions("p.jsonl"), world.references("r.jsonl"))) == (
+        "p.jsonl:1: the id 'x | 1' joins the question 'Q2' with 'Q1' at r.jsonl:1: interactions[0], but 'Q2' is asked "
+        "at r.jsonl:1: interactions[1]; correct the ids, or the questions"
+    )
+
+
+@pytest.mark.parametrize("side", ["predictions", "references", "both"])
+def test_declared_id_is_the_only_name(world: World, side: str) -> None:
+    world.write_lines("p.jsonl", {"id": 1, "image": "a.jpg", "prediction": "x"})
+    world.write_lines("r.jsonl", {"id": 101, "image": "a.jpg", "reference": "x"})
+    left = world.predictions("p.jsonl", fields={} if side == "references" else {"id": "id"})
+    right = world.references("r.jsonl", fields={} if side == "predictions" else {"id": "id"})
+    assert message(lambda: join(left, right)) == (
+        "p.jsonl: no id is on both sides: predictions have '1', references '101'; "
+        "declare which fields name a sample: fields: {id: …}"
+    )
+
+
+def test_declared_id_that_the_other_side_lacks(world: World) -> None:
+    world.write_lines("p.jsonl", {"n": 1, "image": "a.jpg", "prediction": "x"})
+    world.write_lines("r.jsonl", {"image": "a.jpg", "reference": "x"})
+    left = world.predictions("p.jsonl", fields={"id": "n"})
+    assert message(lambda: join(left, world.references("r.jsonl"))) == (
+        "p.jsonl: predictions are named by id, references by image or stem; "
+        "declare which fields name a sample: fields: {id: …}"
+    )
+
+
+def test_ids_of_questions_are_none_of_pictures(world: World) -> None:
+    world.write_json("p.json", [{"question_id": 1, "answer": "a car"}])
+    world.write_json("r.json", {"images": [{"id": 1}], "annotations": [{"image_id": 1, "caption": "a car"}]})
+    assert message(lambda: join(world.predictions("p.json"), world.references("r.json"))) == (
+        "p.json: predictions are named by question_id, references by image_id; "
+        "declare which fields name a sample: fields: {id: …}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "advice"),
+    [
+        (({"prompt": "Red?"}, {"prompt": "Big?"}), "{id: [id, prompt]}"),
+        (({"image": "a.jpg", "question": "Red?"}, {"image": "a.jpg", "question": "Big?"}), "{id: [id, question]}"),
+        (({"task": "x"}, {"task": "y"}), "{id: [id, task]}"),
+    ],
+)
+def test_id_of_two_records_is_to_be_made_of_a_field_that_tells_them_apart(
+    world: World, more: tuple[dict[str, object], dict[str, object]], advice: str
+) -> None:
+    records = [{"id": 1, "prediction": "x", **one} for one in more]
+    world.write_lines("p.jsonl", *records)
+    table = world.predictions("p.jsonl")
+    assert message(lambda: join(table, None)) == (
+        "p.jsonl:2: the id '1' is already that of p.jsonl:1; if both are meant, "
+        f"make the id of more fields: fields: {advice}"
+    )
+
+
+def test_id_is_to_be_made_of_no_field_that_a_format_adds(world: World) -> None:
+    world.write_json("p.json", [{"id": 1, "conversations": talk(text)} for text in ("Red?", "Big?")])
+    table = world.predictions("p.json")
+    assert message(lambda: join(table, None)) == (
+        "p.json: [1]: the id '1' is already that of p.json: [0]; keep the one that is meant, "
+        "or give each an id of its own"
+    )
+
+
+def test_empty_array_is_no_answer_to_texts(world: World) -> None:
+    world.write("p.json", "[]")
+    world.write_lines("r.jsonl", {"id": 1, "reference": "x"})
+    assert message(lambda: join(world.predictions("p.json"), world.references("r.jsonl"))) == (
+        "p.json: the file holds no records; zero samples prove nothing, write at least one"
     )

@@ -28,6 +28,12 @@ def write_both(world: World) -> None:
     world.write_lines("x_samples_y.jsonl", sample)
 
 
+def write_one_text(world: World) -> None:
+    world.write_lines("all.jsonl", {"id": 1, "prediction": "2", "reference": "two"})
+    world.write("all.csv", "id,prediction,reference\n1,2,two\n")
+    world.write_lines("x_samples_y.jsonl", {"doc_id": 1, "input": "?", "target": "two", "filtered_resps": ["2"]})
+
+
 @pytest.mark.parametrize("name", ["all.jsonl", "all.csv", "x_samples_y.jsonl"])
 @pytest.mark.parametrize("data", ["{{predictions: {0}}}", "{{predictions: {0}, references: {0}}}"])
 def test_file_of_both_sides_is_named_once_or_twice(world: World, name: str, data: str) -> None:
@@ -81,3 +87,74 @@ def test_parsed_share_is_of_answers_where_references_are_texts(world: World) -> 
     found = loaded(world, "{predictions: p.jsonl, references: r.jsonl}")
     assert list(found.dataset.predictions.failures or ()) == [1, 2]
     assert found.dataset.predictions.texts == (("two",), ("",), ("",), ("",))
+
+
+@pytest.mark.parametrize(
+    ("name", "sides"),
+    [
+        ("all.jsonl", ("{prediction: prediction}", "{text: prediction}")),
+        ("all.jsonl", ("{text: reference}", "{}")),
+        ("all.csv", ("{prediction: reference}", "{}")),
+        ("x_samples_y.jsonl", ("{prediction: target}", "{}")),
+    ],
+)
+def test_one_field_of_a_file_is_not_both_sides_however_it_is_spelt(
+    world: World, name: str, sides: tuple[str, str]
+) -> None:
+    write_one_text(world)
+    ours, theirs = (f"{{path: {name}, fields: {fields}}}" for fields in sides)
+    with pytest.raises(UnmeasurableError, match="have the same content, so the references would judge themselves"):
+        loaded(world, f"{{predictions: {ours}, references: {theirs}}}")
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "field"),
+    [
+        ("all.jsonl", "{prediction: reference}", "reference"),
+        ("all.jsonl", "{prediction: prediction, reference: prediction}", "prediction"),
+        ("all.csv", "{prediction: reference}", "reference"),
+        ("x_samples_y.jsonl", "{prediction: target}", "target"),
+    ],
+)
+def test_one_field_of_a_file_that_is_named_once_is_not_both_sides(
+    world: World, name: str, fields: str, field: str
+) -> None:
+    write_one_text(world)
+    with pytest.raises(UnmeasurableError) as caught:
+        loaded(world, f"{{predictions: {{path: {name}, fields: {fields}}}}}")
+    assert str(caught.value) == (
+        f"{name}: predictions and references are both read from '{field}', so the references would judge themselves; "
+        "name the field of the model's outputs under 'fields'"
+    )
+
+
+def test_export_of_vi_with_replies_in_it_is_both_sides(world: World) -> None:
+    world.write_lines(
+        "all.jsonl",
+        {
+            "id": 1,
+            "asset": {"filename": "a.jpg"},
+            "contents": {"type": "Vqa", "interactions": [{"question": "?", "answer": "two"}]},
+            "raw_output": '{"vqa": {"answer": "2"}}',
+        },
+    )
+    dataset = loaded(world, "{predictions: all.jsonl, references: all.jsonl}").dataset
+    assert (dataset.predictions.texts, dataset.references.texts) == ((("2",),), (("two",),))
+
+
+def test_every_reply_is_parsed_for_what_its_reference_holds(world: World) -> None:
+    contents: list[dict[str, object]] = [
+        {"type": "Vqa", "interactions": [{"order": 1, "question": "?", "answer": "two"}]},
+        {"type": "PhraseGrounding", "caption": "", "groundedPhrases": []},
+        {"type": "Freeform", "caption": "a car"},
+    ]
+    names = [(k, n) for k in range(len(contents)) for n in range(2)]
+    world.write_lines(
+        "r.jsonl",
+        *({"id": f"{k}{n}", "asset": {"filename": f"{k}{n}.jpg"}, "contents": contents[k]} for k, n in names),
+    )
+    answer = '{"vqa": {"answer": "two"}}'
+    boxes = '{"phrase_grounding": {"sentence": "a", "groundings": [{"phrase": "a", "grounding": [[0, 0, 9, 9]]}]}}'
+    world.write_lines("p.jsonl", *({"id": f"{k}{n}", "raw_output": (answer, boxes)[n]} for k, n in names))
+    found = loaded(world, "{predictions: p.jsonl, references: r.jsonl}").dataset.predictions.failures
+    assert list(found or ()) == [1, 2, 5]

@@ -104,6 +104,19 @@ def test_messages_are_texts_or_parts(world: World) -> None:
     assert table.keys["image"] == ("a", "b.jpg")
 
 
+def test_parts_that_are_not_said_are_passed_over(world: World) -> None:
+    answer = [
+        {"type": "reasoning", "text": "yes or no"},
+        {"type": "output_text", "text": "two"},
+        {"text": "cars"},
+        {"type": "refusal", "text": "sorry"},
+    ]
+    world.write_lines("p.jsonl", {"id": 1, "messages": messages([{"type": "input_text", "text": "How many?"}], answer)})
+    table = world.predictions("p.jsonl")
+    assert table.replies == ("two\ncars",)
+    assert table.attribute("question") == ("How many?",)
+
+
 def test_other_roles_are_passed_over(world: World) -> None:
     # LLaMA-Factory 0.9.5: tools are asked and answer between question and answer
     spoken = [

@@ -110,7 +110,7 @@ def test_declared_ids_tell_tasks_apart(world: World) -> None:
     assert table.keys == {"id": ("x | 0", "y | 0")}
     assert message(lambda: join(world.predictions(NAME), world.references(NAME))) == (
         f"{NAME}:2: the id '0' is already that of {NAME}:1; if both are meant, "
-        "make the id of more fields: fields: {id: [image, prompt]}"
+        "make the id of more fields: fields: {id: [doc_id, task]}"
     )
 
 

@@ -123,8 +123,8 @@ def test_expression_that_stands_twice_takes_more_fields_for_its_id(world: World)
     world.write_lines("r.jsonl", expression("man", [0, 0, 9, 9], ref=1), expression("man", [9, 9, 19, 19], ref=2))
     table = world.references("r.jsonl")
     assert message(lambda: join(table, table)) == (
-        "r.jsonl:2: the id 'a.jpg | man' is already that of r.jsonl:1; if both are meant, "
-        "make the id of more fields: fields: {id: [image, prompt]}"
+        "r.jsonl:2: the id 'a.jpg | man' is already that of r.jsonl:1; keep the one that is meant, "
+        "or give each an id of its own"
     )
     table = world.references("r.jsonl", fields={"id": ("image", "sent", "ref")})
     assert join(table, table).ids == ("a.jpg | man | 1", "a.jpg | man | 2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import pytest
@@ -269,8 +270,61 @@ def test_empty_reference_cell_is_named(world: World, cell: str) -> None:
 def test_predictions_of_one_id_that_differ_are_refused(world: World) -> None:
     world.write("p.csv", "id,prediction\na,two\na,three\n")
     assert message(lambda: world.predictions("p.csv")) == (
-        "p.csv:3: the column 'prediction' holds another text than the rows above with the same id"
+        "p.csv:3: the id 'a' is already that of p.csv:2, and they differ in 'prediction'; keep the one that is meant, "
+        "or give each an id of its own"
     )
+
+
+@pytest.mark.parametrize("second", ["a,two", "a,"])
+def test_predictions_of_one_id_are_refused_though_they_are_equal_or_empty(world: World, second: str) -> None:
+    world.write("p.csv", f"id,prediction\na,two\n{second}\n")
+    assert message(lambda: world.predictions("p.csv")) == (
+        "p.csv:3: the id 'a' is already that of p.csv:2; keep the one that is meant, or give each an id of its own"
+    )
+
+
+@pytest.mark.parametrize("ending", ["prediction", "reference", "prediction,reference"])
+def test_rows_about_one_picture_are_no_more_references_of_one_question(world: World, ending: str) -> None:
+    cells = ",".join("yes" for _ in ending.split(","))
+    world.write("a.csv", f"image,question,{ending}\na.jpg,Red?,{cells}\na.jpg,Big?,{cells}\n")
+    read = world.references if ending == "reference" else world.predictions
+    assert message(lambda: read("a.csv")) == (
+        "a.csv:3: the id 'a.jpg' is already that of a.csv:2, and they differ in 'question'; if both are meant, "
+        "make the id of more fields: fields: {id: [image, question]}"
+    )
+    table = read("a.csv", format="csv", fields={"id": ("image", "question")})
+    assert table.keys["id"] == ("a.jpg | Red?", "a.jpg | Big?")
+
+
+def test_prediction_that_only_a_later_row_has_is_another(world: World) -> None:
+    world.write("a.csv", "id,prediction,reference\na,,two\na,2,2\n")
+    assert message(lambda: world.predictions("a.csv")) == (
+        "a.csv:3: the id 'a' is already that of a.csv:2, and they differ in 'prediction'; keep the one that is meant, "
+        "or give each an id of its own"
+    )
+
+
+def test_column_id_names_the_sample_beside_a_picture(world: World) -> None:
+    world.write("p.csv", "id,image,prediction\n1,a.jpg,yes\n2,a.jpg,no\n")
+    world.write("r.csv", "id,image,reference\n2,a.jpg,red\n1,a.jpg,blue\n")
+    world.write_lines("r.jsonl", {"id": 2, "reference": "red"}, {"id": 1, "reference": "blue"})
+    for name in ("r.csv", "r.jsonl"):
+        dataset = join(world.predictions("p.csv"), world.references(name))
+        assert dataset.ids == ("2", "1")
+        assert dataset.predictions.texts == (("no",), ("yes",))
+
+
+def test_picture_that_some_rows_leave_empty_names_none(world: World) -> None:
+    world.write("p.csv", "id,image,prediction\n1,a.jpg,yes\n2,,no\n")
+    assert world.predictions("p.csv").keys == {"id": ("1", "2")}
+
+
+def test_long_cell_is_read(world: World) -> None:
+    limit = csv.field_size_limit()
+    text = "word " * 100_000
+    world.write("p.csv", f"id,prediction\na,{text}\n")
+    assert world.predictions("p.csv").replies == (text.strip(),)
+    assert csv.field_size_limit() == limit
 
 
 def test_columns_of_texts_may_have_other_names(world: World) -> None:

@@ -42,6 +42,23 @@ def test_prose_around_a_fence_is_not_taken_off_by_the_fenced_rule() -> None:
     assert extract(reply, "fenced") == reply
 
 
+@pytest.mark.parametrize(
+    ("reply", "failure"),
+    [
+        ("```\nyes\n```\nor\n```\nno\n```", ParseFailure("there is more than one code fence", 8)),
+        ("```yes\n```", ParseFailure("there is nothing in the code fence", 0)),
+        (" ```json```", ParseFailure("there is nothing in the code fence", 1)),
+        ("``````", ParseFailure("there is nothing in the code fence", 0)),
+    ],
+)
+def test_broken_fences_hold_no_answer(reply: str, failure: ParseFailure) -> None:
+    assert extract(reply, "fenced") == failure
+
+
+def test_backticks_inside_a_line_are_no_fence() -> None:
+    assert extract('```json\n{"a": "```"}\n```', "fenced") == '{"a": "```"}'
+
+
 @pytest.mark.parametrize("reply", [' ```json\n{"a": 1}', " ```", " ````"])
 def test_fence_that_is_not_closed_is_a_failure(reply: str) -> None:
     assert extract(reply, "fenced") == ParseFailure("the code fence is not closed", 1)
@@ -56,6 +73,30 @@ def test_thinking_that_the_chat_template_began_is_removed() -> None:
     assert extract("<answer>no</answer></think><answer>two</answer>", "answer-tag") == "two"
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "<think>hm</think>two",
+        "hm</think>\n\ntwo\n",
+        "<think></think>two",
+        "<think>a<think>b</think><answer>no</answer></think><answer>two</answer>",
+        "<think>in <think> tags: <answer>no</answer></think><answer>two</answer>",
+        "<answer>no</answer></think> still <answer>no</answer></think><answer>two</answer>",
+        "<think>a</think><answer>no</answer></think><answer>two</answer>",
+        "<think>a</think>b<think>c</think><answer>two</answer>",
+        "<answer><think>no</think>two</answer>",
+        "<THINK><answer>no</answer></Think><ANSWER>two</Answer>",
+        "<think ><answer>no</answer></think ><answer >two</answer >",
+        "<thinking><answer>no</answer></thinking><answer>two</answer>",
+        "<reasoning><answer>no</answer></reasoning>two",
+        "◁think▷<answer>no</answer>◁/think▷<answer>two</answer>",
+        "<thinking><think><answer>no</answer></think></thinking><answer>two</answer>",
+    ],
+)
+def test_thinking_is_no_answer_however_it_is_marked(reply: str) -> None:
+    assert extract(reply, "answer-tag") == "two"
+
+
 def test_answer_before_thinking_is_kept() -> None:
     assert extract("<answer>two</answer><think>sure?</think>", "answer-tag") == "two"
 
@@ -64,6 +105,15 @@ def test_answer_before_thinking_is_kept() -> None:
     ("reply", "failure"),
     [
         ("two", ParseFailure("there is no <answer> tag")),
+        ("two</answer>", ParseFailure("the <answer> tag is never opened", 3)),
+        ("</answer>two<answer>", ParseFailure("the <answer> tag is never opened", 0)),
+        ("<answer>a</answer> no: <answer>b</answer>", ParseFailure("there is more than one answer", 23)),
+        ("In <answer> tags: <answer>two</answer>", ParseFailure("there is more than one answer", 29)),
+        ("<answer>two</answer>s</answer>", ParseFailure("there is more than one answer", 21)),
+        ("<think>on</think> \n", ParseFailure("there is nothing but thinking")),
+        ("<answer>two</answer></think>", ParseFailure("there is nothing but thinking")),
+        ("<think>a</think>b<think>on and on", ParseFailure("the thinking never ends", 17)),
+        ("<think>a<think>b</think>c<think>on", ParseFailure("the thinking never ends", 25)),
         ("So <answer>two", ParseFailure("the <answer> tag is not closed", 3)),
         ("a<think>on and on", ParseFailure("the thinking never ends", 1)),
     ],
@@ -109,6 +159,27 @@ def test_first_json_finds_the_document_in_the_prose(reply: str, document: str) -
 )
 def test_reply_without_a_whole_document_says_why(reply: str, failure: ParseFailure) -> None:
     assert extract(reply, "first-json") == failure
+
+
+@pytest.mark.parametrize(
+    ("second", "failure"),
+    [
+        ('{"a": 1}', None),
+        ("as shown", None),
+        ("{x}", None),
+        ('{"a": 2}', ParseFailure("there is more than one JSON document", 20)),
+        ('{"a": 1} {"b": 2}', ParseFailure("there is more than one JSON document", 20)),
+        ('{"a": ', ParseFailure("there is more than one JSON document", 20)),
+    ],
+)
+def test_documents_of_further_fences_are_the_same(second: str, failure: ParseFailure | None) -> None:
+    found = extract(f'```\n{{"a": 1}}\n```\n```{second}```', "first-json")
+    assert found == (failure or '{"a": 1}')
+
+
+def test_first_json_in_one_of_several_answers_is_none() -> None:
+    reply = '<answer>{"a": 1}</answer><answer>{"a": 2}</answer>'
+    assert extract(reply, "first-json") == ParseFailure("there is more than one answer", 25)
 
 
 @pytest.mark.parametrize(
@@ -371,3 +442,23 @@ def test_quoted_text_is_one_short_line() -> None:
     assert quoted("a\x1b[31m\n\ud800\u202e") == "'a\\x1b[31m\\n\\ud800\\u202e'"
     assert quoted("x" * 61, longest=60) == f"'{'x' * 59}…'"
     assert quoted("x" * 60, longest=60) == f"'{'x' * 60}'"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<think>",
+        "</think>",
+        "<think></think>",
+        "<think><think></think>",
+        "<answer>",
+        "</answer>",
+        "```",
+        "```{}```",
+        "<",
+    ],
+)
+@pytest.mark.parametrize("rule", ["answer-tag", "first-json", "fenced"])
+def test_time_is_linear_in_tags_and_fences(piece: str, rule: ReplyRule) -> None:
+    few, many = (steps(partial(extract, piece * count, rule)) for count in (100, 400))
+    assert many < 5 * few

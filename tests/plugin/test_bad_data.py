@@ -106,8 +106,8 @@ def test_id_that_stands_twice(world: Path, run: Run) -> None:
     write_gate(world, "  bbox.f1: {min: 1%}\n")
     edit_line(world / "predictions.jsonl", 2, "car_01.jpg", "car_00.jpg")
     assert unmeasurable(run, world) == (
-        "predictions.jsonl:2: the image 'car_00.jpg' is already that of predictions.jsonl:1; if both are meant, "
-        "make the id of more fields: fields: {id: [image, prompt]}"
+        "predictions.jsonl:2: the image 'car_00.jpg' is already that of predictions.jsonl:1; keep the one that is "
+        "meant, or give each an id of its own"
     )
 
 

@@ -83,3 +83,15 @@ def test_only_the_controller_writes(two_gates: Path, run: Run) -> None:
     run("--vigate-json=vigate.json", "-n", "2", "-p", "no:cacheprovider")
     written = {path.name for path in two_gates.iterdir() if path.is_file()}
     assert written == {"car.gate.yaml", "van.gate.yaml", "predictions.jsonl", "references.jsonl", "vigate.json"}
+
+
+def test_halves_of_characters_reach_the_record_as_escapes(world: Path, run: Run) -> None:
+    (world / "p.jsonl").write_text('{"id": "a\\ud83d", "prediction": "two\\ud83d"}\n', encoding="utf-8")
+    (world / "r.jsonl").write_text('{"id": "a\\ud83d", "reference": "two", "\\udc00": "b\\udc00"}\n', encoding="utf-8")
+    (world / "texts.gate.yaml").write_text(
+        "vigate: 1\ndata: {predictions: p.jsonl, references: r.jsonl}\nthresholds: {answer.exact: {min: 90%}}\n",
+        encoding="utf-8",
+    )
+    result = run("--vigate-json=vigate.json", "--junit-xml=junit.xml", "-n", "2")
+    assert result.ret == 1
+    assert r"a\\ud83d" in (world / "vigate.json").read_text(encoding="utf-8")

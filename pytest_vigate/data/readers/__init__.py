@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import json
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -15,7 +16,8 @@ from typing import ClassVar
 import msgspec
 
 from pytest_vigate.data import presets as box_presets
-from pytest_vigate.data.files import LINES, LONG_HEAD, inside, read_head, shown
+from pytest_vigate.data.decoding import Line, decode, decode_line
+from pytest_vigate.data.files import LONG_HEAD, has_lines, inside, read_bytes, read_head, shown
 from pytest_vigate.data.presets import Preset
 from pytest_vigate.data.replies import quoted
 from pytest_vigate.data.tables import Role, Source, Table
@@ -105,30 +107,59 @@ def _choose(source: Source, readers: Mapping[str, Reader]) -> Reader:
     ]
     if len(fitting) == 1:
         return fitting[0]
-    where = shown(source, source.paths[0])
     if not fitting:
-        why = f"no format fits these {source.role}"
-        if len(heads[0][1]) >= LONG_HEAD:
-            why = f"the first record is longer than {LONG_HEAD >> 20} MiB, too long to tell the format by"
-        path, head = heads[0]
-        if path.suffix in LINES and "jsonl" in readers and (fields := tuple(first_record(head))):
-            some = ", ".join(quoted(name) for name in fields[:_FIELDS])
-            more = f" and {len(fields) - _FIELDS} more" if len(fields) > _FIELDS else ""
-            raise DataError(
-                where,
-                f"{why}: the first record has the fields {some}{more}; declare format: jsonl, and name them under "
-                "'fields'",
-            )
-        raise DataError(where, f"{why}; declare format: one of {known}")
+        raise _unknown(source, readers, *heads[0])
+    where = shown(source, source.paths[0])
     both = " and ".join(reader.name for reader in fitting)
     raise DataError(where, f"the formats {both} both fit these {source.role}; declare format: one of them")
+
+
+def _unknown(source: Source, readers: Mapping[str, Reader], path: Path, head: bytes) -> DataError:
+    """Why no format fits the first file, as far as its beginning tells."""
+    where = shown(source, source.paths[0])
+    why = f"no format fits these {source.role}"
+    lines, text = has_lines(path), head.strip()
+    if lines and len(head) >= LONG_HEAD:
+        why = f"the first record is longer than {LONG_HEAD >> 20} MiB, too long to tell the format by"
+    elif not text.strip(b"[] \t\r\n") and text:
+        return DataError(where, "the file holds no records; zero samples prove nothing, write at least one")
+    elif lines or path.suffix.lower() in (".json", ".csv"):
+        read_bytes(source, source.paths[0])  # what is no text is told
+        if lines and not first_record(head):
+            above = len(head) - len(head.lstrip())
+            line = Line(where, head.count(b"\n", 0, above) + 1, text.split(b"\n", 1)[0].rstrip())
+            decode_line(line, _RECORD)  # tells why it is no record
+    record = first_record(head) if lines else first_result(head)
+    if not record or "jsonl" not in readers:
+        known = ", ".join(sorted(readers))
+        return DataError(where, f"{why}; declare format: one of {known}")
+    fields = tuple(record)
+    some = ", ".join(quoted(name) for name in fields[:_FIELDS])
+    more = f" and {len(fields) - _FIELDS} more" if len(fields) > _FIELDS else ""
+    first = f"{why}: the first record has the fields {some}{more}"
+    advice = "declare format: jsonl, and name them under 'fields'"
+    return DataError(where, f"{first}; {advice if lines else f'write one record a line, as .jsonl, and {advice}'}")
+
+
+_RECORD = msgspec.json.Decoder(dict[str, object])
+_ANY = msgspec.json.Decoder()
 
 
 def first_record(head: bytes) -> Mapping[str, object]:
     """The first record of what may be a JSONL file, for `Reader.sniff`; empty if it is none."""
     lines = head.lstrip().split(b"\n", 1)
     try:
-        record = msgspec.json.decode(lines[0])
-    except (msgspec.DecodeError, RecursionError):
+        record = decode(lines[0], _ANY)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def first_result(head: bytes) -> Mapping[str, object]:
+    """The first entry of what may be a JSON array, for `Reader.sniff`; empty if it is no object."""
+    text = head.decode(errors="replace").lstrip()
+    try:
+        entry, _ = json.JSONDecoder().raw_decode(text.removeprefix("[").lstrip())
+    except (ValueError, RecursionError):
+        return {}
+    return entry if text.startswith("[") and isinstance(entry, dict) else {}

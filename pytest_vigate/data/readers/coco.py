@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pytest_vigate.data import records
 from pytest_vigate.data.coordinates import PRESETS, Float, Int
 from pytest_vigate.data.decoding import decode_document, read_array
 from pytest_vigate.data.files import read_tail, shown
-from pytest_vigate.data.readers import Reader
+from pytest_vigate.data.readers import Reader, first_result
 from pytest_vigate.data.records import Record, Vocabulary
 from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
 from pytest_vigate.errors import DataError
@@ -115,7 +114,7 @@ def annotated(path: Path, head: bytes) -> Literal["", "boxes", "captions", "answ
     the file then shows some.
     """
     sections = {key for key in (b"images", b"annotations", b"questions") if b'"%b"' % key in head}
-    if path.suffix != ".json" or not head.lstrip().startswith(b"{") or not sections:
+    if path.suffix.lower() != ".json" or not head.lstrip().startswith(b"{") or not sections:
         return ""
     tail = read_tail(path)
     for text in (head.partition(b'"annotations"')[2], tail.partition(b'"annotations"')[2] or tail):
@@ -127,16 +126,6 @@ def annotated(path: Path, head: bytes) -> Literal["", "boxes", "captions", "answ
         if b"caption" in keys:
             return "captions"
     return "" if sections == {b"questions"} else "boxes"
-
-
-def first_result(head: bytes) -> Mapping[str, object]:
-    """The first entry of what may be a JSON array, for `Reader.sniff`; empty if it is no object."""
-    text = head.decode(errors="replace").lstrip()
-    try:
-        entry, _ = json.JSONDecoder().raw_decode(text.removeprefix("[").lstrip())
-    except (ValueError, RecursionError):
-        return {}
-    return entry if text.startswith("[") and isinstance(entry, dict) else {}
 
 
 def _read_truth(source: Source) -> Table:
@@ -186,6 +175,7 @@ def _read_truth(source: Source) -> Table:
         partial(records.names, untyped),
         derive_boxes=lambda: boxes,
         categories=names,
+        id_of="image_id",
     )
 
 

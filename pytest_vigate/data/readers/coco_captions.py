@@ -12,12 +12,13 @@ import numpy as np
 from msgspec import Struct
 
 from pytest_vigate.data import records
-from pytest_vigate.data.decoding import decode_document, read_array
+from pytest_vigate.data.answers import blank
+from pytest_vigate.data.decoding import array_names, decode_document, read_array, renamed
 from pytest_vigate.data.files import shown
-from pytest_vigate.data.readers import Reader
-from pytest_vigate.data.readers.coco import Identifier, Image, annotated, first_result, refuse_other_names
+from pytest_vigate.data.readers import Reader, first_result
+from pytest_vigate.data.readers.coco import Identifier, Image, annotated, refuse_other_names
 from pytest_vigate.data.records import Record
-from pytest_vigate.data.tables import Role, Source, Table
+from pytest_vigate.data.tables import Role, Source, Table, no_names
 from pytest_vigate.errors import DataError
 
 
@@ -50,12 +51,15 @@ class Result(Struct, gc=False):
 
 _TRUTH = msgspec.json.Decoder(Truth)
 _PICTURES = msgspec.json.Decoder(Pictures)
-_RESULTS = msgspec.json.Decoder(list[Result])
 _UNTYPED = msgspec.json.Decoder(list[dict[str, object]])
 
 
 class CocoCaptions(Reader):
-    """``{"images", "annotations": [{"image_id", "caption"}]}``, and results ``[{"image_id", "caption"}]``."""
+    """``{"images", "annotations": [{"image_id", "caption"}]}``, and results ``[{"image_id", "caption"}]``.
+
+    Results that hold another field of a model's words beside ``caption`` name the one that is meant:
+    ``fields: {prediction: caption}``.
+    """
 
     name: ClassVar[str] = "coco-captions"
 
@@ -66,7 +70,8 @@ class CocoCaptions(Reader):
         return annotated(path, head) == "captions"
 
     def read(self, source: Source) -> Table:
-        records.refuse_unknown_fields(source, self.name, ("id",))
+        known = ("id", "prediction") if source.role == "predictions" else ("id",)
+        records.refuse_unknown_fields(source, self.name, known)
         return _read_results(source) if source.role == "predictions" else _read_truth(source)
 
 
@@ -91,7 +96,7 @@ def _read_truth(source: Source) -> Table:
                 )
             accepted[identifier] = []
             places.append(where)
-        if not found.caption.strip():
+        if blank(found.caption):
             raise DataError(where, "the caption is empty; write it, or drop the annotation")
         accepted[identifier].append(found.caption)
     for place, captions in zip(places, accepted.values(), strict=True):
@@ -112,6 +117,9 @@ def _read_truth(source: Source) -> Table:
         partial(records.column, untyped),
         partial(records.names, untyped),
         derive_texts=lambda: texts,
+        text_field="caption",
+        id_of="image_id",
+        id_fields=partial(records.names, untyped),
     )
 
 
@@ -122,7 +130,9 @@ def _pictures(source: Source, file: str) -> Iterator[tuple[str, Record]]:
 
 def _read_results(source: Source) -> Table:
     refuse_other_names(source)
-    results, place = read_array(source, _RESULTS)
+    own = records.own_reply(source, "caption", partial(array_names, source))
+    decoder = msgspec.json.Decoder(list[renamed(source, Result, {"caption": own})])  # type: ignore[misc]  # made here
+    results, place = read_array(source, decoder)
     ids = [str(result.image_id) for result in results]
     records.refuse_equal(ids, place, name="image_id")
     pictures = source.fields.get("id") in records.PICTURE_KEYS
@@ -135,6 +145,9 @@ def _read_results(source: Source) -> Table:
         partial(records.column, untyped),
         partial(records.names, untyped),
         tuple(result.caption for result in results),
+        text_field=own,
+        id_of="image_id",
+        id_fields=no_names,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +13,7 @@ import numpy as np
 
 from pytest_vigate.data import records
 from pytest_vigate.data.coordinates import Convention, Float, Order
+from pytest_vigate.data.dataset import Texts
 from pytest_vigate.data.files import read_bytes, shown
 from pytest_vigate.data.grounding import read_boxes
 from pytest_vigate.data.readers import Reader
@@ -25,11 +26,13 @@ _FIELDS = (
     *("id", "image", "box", "label", "score", "width", "height", "input_width", "input_height"),
     *("text", "raw_output", "prediction", "reference"),
 )
-#: Columns of a side's texts, by our names: one of lists is none, because nothing says how a cell would be split.
+#: Names under which ``fields`` declares a column of texts, but for ``text``.
 _TEXTS: dict[Role, tuple[str, ...]] = {
-    "predictions": records.REPLIES["predictions"],
-    "references": ("reference", "text"),
+    "predictions": tuple(name for name in records.REPLIES["predictions"] if name != "text"),
+    "references": ("reference",),
 }
+#: No column of texts: it would be one of lists, and nothing says how a cell would be split.
+_LISTS = "references"
 #: Columns of a box by the order that their names say.
 _COLUMNS: dict[Order, tuple[str, ...]] = {
     "xyxy": ("xmin", "ymin", "xmax", "ymax"),
@@ -50,9 +53,10 @@ class CsvRows(Reader):
     An empty cell is no reply: CSV cannot tell it from an empty one.
 
     The column ``reference`` holds the text that is due. A cell is one text, whatever separators are in it: where
-    several are accepted, each has a row, with the same id; equal ones count as often as they stand there. Only where
-    columns are a box does a row add no reference: the rows of one id then have one text. A file with the columns of
-    both sides may be named twice, or ``data.references`` left out.
+    several are accepted, each has a row, with the same id; equal ones count as often as they stand there. Such rows
+    differ in nothing else, and may leave the rest empty; of predictions alone an id has one row. Only where columns are
+    a box does a row add no reference: the rows of one id then have one text. A file with the columns of both sides may
+    be named twice, or ``data.references`` left out.
 
     The two exports of Datature Vi need no ``fields``: their headers say how a box is written. Whether in pixels or in
     fractions, ``boxes`` has to declare.
@@ -64,7 +68,7 @@ class CsvRows(Reader):
         header = head.split(b"\n", 1)[0]
         names = {name.strip() for name in header.decode(errors="replace").split(",")}
         exported = any(names == {*_EXPORTED, *columns} for columns in _COLUMNS.values())
-        return exported or (path.suffix == ".csv" and b"," in header)
+        return exported or (path.suffix.lower() == ".csv" and b"," in header)
 
     def read(self, source: Source) -> Table:
         records.refuse_unknown_fields(source, self.name, _FIELDS)
@@ -80,11 +84,15 @@ class CsvRows(Reader):
         def untyped() -> Iterator[tuple[str, Record]]:
             return ((places[j], {name: value or None for name, value in rows[j].items()}) for j in starts)
 
-        named = source.fields.get("id") not in (None, *records.PICTURE_KEYS) or images is None
         header = tuple(rows[0])
         columns, _ = _box_columns(source, header)
         boxed = set(columns) <= set(header)
-        name = _text_column(source, header, source.role)
+        name, _ = _text_column(source, header, source.role, alone=not boxed)
+        reference, doubt = _text_column(source, header, "references", alone=not boxed)
+        if (name or reference) and not boxed:
+            _refuse_equal(source, places, rows, ids, reference)
+        declared = source.fields.get("id")
+        named = images is None or (declared not in records.PICTURE_KEYS if declared else "id" in header)
         # several references a sample are no one reply, from which boxes could be read
         listed = source.role == "references" and not boxed and source.boxes is None
         replies = _texts(places, rows, sample, name) if name and not listed else None
@@ -94,14 +102,15 @@ class CsvRows(Reader):
         derive: Callable[[], RawBoxes] | None = partial(_boxes, source, places, rows, sample)
         if in_replies:
             derive = None if source.boxes is None else partial(read_boxes, source, replies or ())
-        reference = _text_column(source, header, "references")
-        accepted = partial(_accepted, places, rows, sample, reference, boxed=boxed) if reference else None
+        accepted: Callable[[], Texts] | None = None if doubt is None else records.raising(doubt)
+        if reference:
+            accepted = partial(_accepted, places, rows, sample, reference, boxed=boxed)
         table = Table(
             source,
             records.keys(
                 source,
                 ids=tuple(first) if named else None,
-                images=None if images is None else [images[j] for j in starts],
+                images=None if images is None or not all(images[j] for j in starts) else [images[j] for j in starts],
             ),
             lambda i: places[starts[i]],
             _sizes(source, places, rows, sample, ("width", "height")),
@@ -113,6 +122,9 @@ class CsvRows(Reader):
             frames=_sizes(source, places, rows, sample, ("input_width", "input_height")) if source.framed else None,
             derive_texts=accepted if source.role == "references" else None,
             text_field=name,
+            questions=records.asked(
+                [rows[j] for j in starts], images if images is None else [images[j] for j in starts]
+            ),
         )
         return table if source.role == "references" else with_counterpart(table, reference, accepted)
 
@@ -123,7 +135,9 @@ def _rows(source: Source) -> tuple[list[str], list[Row]]:
     first: list[str] = []
     for path in source.paths:
         file = shown(source, path)
-        reader = csv.reader(io.StringIO(read_bytes(source, path).decode(), newline=""), strict=True)
+        text = read_bytes(source, path).decode()
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        limit = csv.field_size_limit(max(len(text), csv.field_size_limit()))  # of the whole process
         try:
             header = [name.strip() for name in next(reader)]
             first = first or header
@@ -141,6 +155,8 @@ def _rows(source: Source) -> tuple[list[str], list[Row]]:
                     found.append(dict(zip(header, map(str.strip, row), strict=True)))
         except csv.Error as error:
             raise DataError(f"{file}:{reader.line_num}", f"this is not CSV: {error}; quote the field") from None
+        finally:
+            csv.field_size_limit(limit)
     if not found:
         raise DataError(source.file, "the file has a header but no rows; zero samples prove nothing")
     return places, found
@@ -149,15 +165,12 @@ def _rows(source: Source) -> tuple[list[str], list[Row]]:
 def _ids(source: Source, places: Sequence[str], rows: Sequence[Row]) -> tuple[list[str], list[str] | None]:
     """Id of every row, and the picture's file name where a column holds it."""
     header = tuple(rows[0])
-    image = source.fields.get("image") or next((name for name in _IMAGES if name in header), None)
-    declared = source.fields.get("id")
-    if declared is None or declared in records.PICTURE_KEYS:
-        declared = "id" if "id" in header and declared is None else image
-    if declared is None:
+    image = _picture(source, header)
+    parts = _named_by(source, header)
+    if not parts:
         raise DataError(
             source.file, f"no column names the sample; declare fields: {{id: …}}, the columns are {', '.join(header)}"
         )
-    parts = (declared,) if isinstance(declared, str) else declared
     for name in (*parts, *((image,) if isinstance(image, str) else ())):
         _require(source, name, header)
     ids = [records.joined_id([row[part] for part in parts]) for row in rows]
@@ -166,6 +179,21 @@ def _ids(source: Source, places: Sequence[str], rows: Sequence[Row]) -> tuple[li
             if not row[part]:
                 raise DataError(place, f"the column {part!r} is empty, but the id is made of it; fill it in")
     return ids, [row[image] for row in rows] if isinstance(image, str) else None
+
+
+def _picture(source: Source, header: Collection[str]) -> str | tuple[str, ...] | None:
+    """The column of the picture's file name."""
+    return source.fields.get("image") or next((name for name in _IMAGES if name in header), None)
+
+
+def _named_by(source: Source, header: Collection[str]) -> tuple[str, ...]:
+    """The columns that the id is made of; none where nothing names the sample."""
+    declared = source.fields.get("id")
+    if declared is None or declared in records.PICTURE_KEYS:
+        declared = "id" if "id" in header and declared is None else _picture(source, header)
+    if declared is None:
+        return ()
+    return (declared,) if isinstance(declared, str) else declared
 
 
 def _require(source: Source, name: str, header: Sequence[str]) -> None:
@@ -208,16 +236,51 @@ def _convention(source: Source, columns: Sequence[str], order: Order | None) -> 
     return source.boxes
 
 
-def _text_column(source: Source, header: Sequence[str], role: Role) -> str:
-    """The column that holds the texts of a side; empty where none does."""
-    names = tuple(name for name in _TEXTS[role] if name != "text")
-    ours = next((name for name in (("text", *names) if role == source.role else names) if name in source.fields), "")
-    if not ours:
-        usual = _TEXTS[role] if role == source.role else names
-        return next((name for name in usual if name in header), "")
-    theirs = records.one_field(source, ours, ours)
-    _require(source, theirs, header)
-    return theirs
+def _text_column(source: Source, header: Sequence[str], role: Role, *, alone: bool) -> tuple[str, DataError | None]:
+    """The column that holds the texts of a side, empty where none does; and what is to be said if references are asked.
+
+    Args:
+        source: What the rows belong to.
+        header: Names of the columns.
+        role: The side, which may be the other one of a file that holds both.
+        alone: The rows hold nothing else that could be scored.
+    """
+    names = ("text", *_TEXTS[role]) if role == source.role else _TEXTS[role]
+    ours = next((name for name in names if name in source.fields), "")
+    if ours:
+        theirs = records.one_field(source, ours, ours)
+        _require(source, theirs, header)
+        return theirs, None
+    try:
+        return records.text_field(
+            source, role, [name for name in header if role == "predictions" or name != _LISTS]
+        ), None
+    except DataError as error:
+        if alone and role == "predictions":
+            raise
+        return "", error if alone else None
+
+
+def _refuse_equal(
+    source: Source, places: Sequence[str], rows: Sequence[Row], ids: Sequence[str], reference: str
+) -> None:
+    """Raise for rows of one id that are no further references of a sample.
+
+    Their other columns are those of the first row, or left empty.
+    """
+    first: dict[str, int] = {}
+    for j, identifier in enumerate(ids):
+        i = first.setdefault(identifier, j)
+        if i == j:
+            continue
+        differing = [name for name, cell in rows[j].items() if name != reference and cell and cell != rows[i][name]]
+        if differing or not reference:
+            found = f", and they differ in {', '.join(map(repr, differing))}" if differing else ""
+            raise DataError(
+                places[j],
+                f"the id {identifier!r} is already that of {places[i]}{found}; "
+                + records.more_fields(rows[i], rows[j], base=_named_by(source, rows[0])),
+            )
 
 
 def _accepted(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from pytest_vigate.data import records
 from pytest_vigate.data.coordinates import Convention
 from pytest_vigate.data.dataset import Texts
 from pytest_vigate.data.decoding import convert
-from pytest_vigate.data.files import LINES
+from pytest_vigate.data.files import has_lines
 from pytest_vigate.data.grounding import read_boxes
 from pytest_vigate.data.readers import Reader, first_record
 from pytest_vigate.data.records import Record, Vocabulary
@@ -59,7 +59,7 @@ class JsonLines(Reader):
     def sniff(self, path: Path, role: Role, head: bytes) -> bool:
         record = first_record(head)
         theirs_alone = {"filtered_resps", *(("raw_output",) if role == "predictions" else ("asset", "contents"))}
-        return path.suffix in LINES and bears_fields(record, role) and not theirs_alone & record.keys()
+        return has_lines(path) and bears_fields(record, role) and not theirs_alone & record.keys()
 
     def read(self, source: Source) -> Table:
         records.refuse_unknown_fields(source, self.name, (*_FIELDS, *_REPLIES))
@@ -68,7 +68,7 @@ class JsonLines(Reader):
 
 def bears_fields(record: Record, role: Role) -> bool:
     """Whether a record has a field that needs no declaration to be read."""
-    return not {"boxes", "box", *records.REPLIES[role]}.isdisjoint(record)
+    return not {"boxes", "box", "text", *records.CERTAIN[role]}.isdisjoint(record)
 
 
 def tabulate(source: Source, found: Sequence[tuple[str, Record]]) -> Table:
@@ -113,6 +113,7 @@ def tabulate(source: Source, found: Sequence[tuple[str, Record]]) -> Table:
         else None,
         derive_texts=derive_texts,
         text_field=name,
+        questions=records.asked((record for _, record in found), _column(source, found, "image", str)),
     )
     return table if source.role == "references" else with_counterpart(table, *_accepted(source, found, alone=True))
 
@@ -168,7 +169,7 @@ def _keys(source: Source, found: Sequence[tuple[str, Record]]) -> dict[str, tupl
 def _replies(
     source: Source, found: Sequence[tuple[str, Record]], *, alone: bool
 ) -> tuple[str, tuple[str | None, ...] | None]:
-    """Name and texts of the predictions' declared field, or of the first of the usual ones that holds only texts.
+    """Name and texts of the predictions' declared field, or of the one that holds them by its name.
 
     Args:
         source: What the records belong to.
@@ -178,21 +179,23 @@ def _replies(
     """
     if ours := _declared(source, "predictions"):
         return records.one_field(source, ours, ours), tuple(_column(source, found, ours, str))
-    null: tuple[str, tuple[str | None, ...] | None] = "", None
-    foreign = ""
-    for name in records.REPLIES["predictions"]:
-        texts = _only_texts(found, name)
-        if texts is None:
-            foreign = foreign or name
-        elif any(text is not None for text in texts):
-            return name, texts
-        elif alone and not null[0] and any(name in record for _, record in found):
-            null = name, texts
-    if alone and foreign:
-        for where, record in found:
-            if record.get(foreign) is not None:
-                convert(record[foreign], str, where=where, path=f"$.{foreign}")
-    return null
+    try:
+        name = records.text_field(source, "predictions", _names_in(found))
+    except DataError:
+        if alone:
+            raise
+        return "", None
+    if name and alone:
+        return name, tuple(_column(source, found, name, str))
+    texts = _only_texts(found, name) if name else None
+    if texts is None or all(text is None for text in texts):
+        return "", None
+    return name, texts
+
+
+def _names_in(found: Sequence[tuple[str, Record]]) -> Collection[str]:
+    """Names of all fields of the records."""
+    return set[str]().union(*(record for _, record in found))
 
 
 def _only_texts(found: Sequence[tuple[str, Record]], name: str) -> tuple[str | None, ...] | None:
@@ -216,7 +219,7 @@ def _accepted(
 ) -> tuple[str, Callable[[], Texts] | None]:
     """Name of the field that holds reference texts, and what makes them; None where records hold none.
 
-    It is the declared one, or the first of the usual ones that holds texts, or lists.
+    It is the declared one, or the one that holds them by its name.
 
     Args:
         source: What the records belong to.
@@ -227,19 +230,15 @@ def _accepted(
         theirs = records.one_field(source, ours, ours)
         texts = _texts(found, theirs)
         return theirs, lambda: texts
-    foreign = ""
-    for name in records.REPLIES["references"]:
-        if name == "text" and source.role == "predictions":
-            continue
+    try:
+        name = records.text_field(source, "references", _names_in(found))
+    except DataError as error:
+        return "", records.raising(error) if alone else None
+    if name and not alone:
         values = [record[name] for _, record in found if record.get(name) is not None]
         kinds = (str,) if name == "text" else (str, list)
-        if values and all(isinstance(value, kinds) for value in values):
-            return name, partial(_texts, found, name)
-        if values or (alone and any(name in record for _, record in found)):
-            foreign = foreign or name
-    if foreign and alone:
-        return foreign, partial(_texts, found, foreign)
-    return "", None
+        name = name if values and all(isinstance(value, kinds) for value in values) else ""
+    return name, partial(_texts, found, name) if name else None
 
 
 def _texts(found: Sequence[tuple[str, Record]], name: str) -> Texts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,10 @@ import numpy as np
 from msgspec import Struct
 
 from pytest_vigate.data import records
-from pytest_vigate.data.decoding import decode_line, read_array, read_lines
-from pytest_vigate.data.files import LINES
-from pytest_vigate.data.readers import Reader, first_record
-from pytest_vigate.data.readers.coco import Identifier, first_result
+from pytest_vigate.data.decoding import array_names, decode_line, read_array, read_lines
+from pytest_vigate.data.files import has_lines
+from pytest_vigate.data.readers import Reader, first_record, first_result
+from pytest_vigate.data.readers.coco import Identifier
 from pytest_vigate.data.readers.coco_captions import array_records
 from pytest_vigate.data.readers.jsonl import bears_fields
 from pytest_vigate.data.records import Record
@@ -25,9 +25,10 @@ from pytest_vigate.errors import DataError, did_you_mean
 
 
 class Part(Struct, gc=False):
-    """A piece of a message; one without text is a picture."""
+    """A piece of a message; one without text is a picture, and the text of others is no word of the message."""
 
     text: str | None = None
+    type: str | None = None
 
 
 class Message(Struct, rename={"sender": "from"}):
@@ -65,6 +66,9 @@ class Conversation(Struct):
         return only.path if isinstance(only, Picture) else only
 
 
+#: Parts that are said, in OpenAI's chat completions and its responses; reasoning and refusals are not.
+_SPOKEN = frozenset({"text", "input_text", "output_text"})
+_TURNS = "conversations"
 _RECORD = msgspec.json.Decoder(Conversation)
 _RECORDS = msgspec.json.Decoder(list[Conversation])
 _ASKING = frozenset({"human", "user"})
@@ -81,21 +85,25 @@ class Llava(Reader):
 
     Every turn of ``gpt`` or ``assistant`` is a sample, and what was asked before it its field ``question``. Where every
     record has one such turn at most, the ids are those of the records; else they carry the turn's number, from 1. Turns
-    of predictions are the model's replies; the other side's are what is accepted.
+    of predictions are the model's replies; the other side's are what is accepted. Predictions that hold a reply beside
+    their turns say which is meant: ``fields: {prediction: conversations}``, or the reply's field with format ``jsonl``.
     """
 
     name: ClassVar[str] = "llava"
 
     def sniff(self, path: Path, role: Role, head: bytes) -> bool:
-        lines = path.suffix in LINES
+        lines = has_lines(path)
         record = first_record(head) if lines else first_result(head)
         if lines and bears_fields(record, role):
             return False
         return any(_looks_like_turns(record.get(name)) for name in ("conversations", "messages"))
 
     def read(self, source: Source) -> Table:
-        records.refuse_unknown_fields(source, self.name, ("id",))
-        lines = all(path.suffix in LINES for path in source.paths)
+        predicted = source.role == "predictions"
+        records.refuse_unknown_fields(source, self.name, ("id", "prediction") if predicted else ("id",))
+        lines = all(has_lines(path) for path in source.paths)
+        if predicted:
+            _refuse_other_replies(source, lines=lines)
         places, found = _lines(source) if lines else _array(source)
         untyped = partial(records.line_records if lines else array_records, source)
         turns = _all_turns(found, places)
@@ -113,7 +121,6 @@ class Llava(Reader):
         images = [pictures[i] for i in owners]
         named = [image for image in images if image is not None]
         expanded = partial(_expanded, untyped, turns, where)
-        predicted = source.role == "predictions"
         answers = tuple(turn.answer for turn in flat)
         return Table(
             source,
@@ -129,6 +136,30 @@ class Llava(Reader):
             partial(records.names, expanded),
             answers if predicted else None,
             derive_texts=None if predicted else lambda: tuple(() if text is None else (text,) for text in answers),
+            text_field=_TURNS,
+            questions=tuple(
+                records.question(turn.question, pictures[i], talk=names[i] if names else None)
+                for i, turn in zip(owners, flat, strict=True)
+            ),
+            id_fields=partial(records.names, untyped),
+        )
+
+
+def _refuse_other_replies(source: Source, *, lines: bool) -> None:
+    """Raise where records hold a reply beside their turns, which may then be what is due."""
+
+    def names() -> Collection[str]:
+        if not lines:
+            return array_names(source)
+        return dict.fromkeys(name for _, record in records.line_records(source) for name in record)
+
+    advice = "format: jsonl with " if lines else "write one record a line, and declare format: jsonl with "
+    own = records.own_reply(source, _TURNS, names, advice=advice)
+    if own not in (_TURNS, "messages"):
+        raise DataError(
+            source.file,
+            f"fields: format 'llava' reads replies out of {_TURNS} or messages; for {own!r}, {advice}"
+            f"fields: {{prediction: {own}}}",
         )
 
 
@@ -195,7 +226,8 @@ def _spoken(message: Message) -> tuple[str, str | None]:
         return message.sender, message.value
     content = message.content
     if isinstance(content, list):
-        content = "\n".join(part.text for part in content if part.text is not None)
+        spoken = (part.text for part in content if part.type is None or part.type in _SPOKEN)
+        content = "\n".join(text for text in spoken if text is not None)
     return message.role or "", content
 
 

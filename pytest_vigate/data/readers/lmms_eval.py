@@ -13,7 +13,7 @@ import numpy as np
 from pytest_vigate.data import records
 from pytest_vigate.data.dataset import Texts
 from pytest_vigate.data.decoding import convert
-from pytest_vigate.data.files import LINES, encodable
+from pytest_vigate.data.files import encodable, has_lines
 from pytest_vigate.data.readers import Reader, first_record
 from pytest_vigate.data.readers.jsonl import with_counterpart
 from pytest_vigate.data.records import Record
@@ -42,7 +42,7 @@ class LmmsEval(Reader):
     name: ClassVar[str] = "lmms-eval"
 
     def sniff(self, path: Path, role: Role, head: bytes) -> bool:
-        return path.suffix in LINES and first_record(head).keys() >= _SIGNS
+        return has_lines(path) and first_record(head).keys() >= _SIGNS
 
     def read(self, source: Source) -> Table:
         records.refuse_unknown_fields(source, self.name, ("id", "prediction", "reference"))

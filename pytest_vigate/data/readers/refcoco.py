@@ -12,7 +12,7 @@ import numpy as np
 
 from pytest_vigate.data import records
 from pytest_vigate.data.coordinates import Convention
-from pytest_vigate.data.files import LINES
+from pytest_vigate.data.files import has_lines
 from pytest_vigate.data.readers import Reader, first_record
 from pytest_vigate.data.readers.jsonl import tabulate
 from pytest_vigate.data.records import Record, Vocabulary
@@ -38,7 +38,7 @@ class RefCoco(Reader):
     name: ClassVar[str] = "refcoco"
 
     def sniff(self, path: Path, role: Role, head: bytes) -> bool:
-        return path.suffix in LINES and {"image", "sent", "bbox"} <= first_record(head).keys()
+        return has_lines(path) and {"image", "sent", "bbox"} <= first_record(head).keys()
 
     def read(self, source: Source) -> Table:
         records.refuse_unknown_fields(source, self.name, _FIELDS)
@@ -53,6 +53,8 @@ class RefCoco(Reader):
         elif source.role == "predictions" and fields.keys().isdisjoint(records.REPLIES["predictions"]):
             fields.update(_reply(found))
         table = tabulate(replace(source, fields=fields, boxes=boxes), found)
+        # what is declared binds the join, and the id is the format's own
+        table = replace(table, source=replace(table.source, fields=source.fields))
         if table.derive_boxes is None:
             return table
         expressions = table.attribute(sent) or (None,) * len(table)

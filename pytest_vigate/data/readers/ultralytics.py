@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from pytest_vigate.data import records
-from pytest_vigate.data.readers import Reader
-from pytest_vigate.data.readers.coco import Results, first_result, read_results, refuse_other_names
+from pytest_vigate.data.readers import Reader, first_result
+from pytest_vigate.data.readers.coco import Results, read_results, refuse_other_names
 from pytest_vigate.data.tables import Role, Source, Table
 from pytest_vigate.errors import DataError
 

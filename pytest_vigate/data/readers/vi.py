@@ -16,7 +16,7 @@ from msgspec import Struct
 from pytest_vigate.data import records
 from pytest_vigate.data.coordinates import Convention, Float
 from pytest_vigate.data.dataset import Texts
-from pytest_vigate.data.decoding import decode_line, mismatch, read_lines
+from pytest_vigate.data.decoding import decode_line, mismatch, read_lines, renamed
 from pytest_vigate.data.files import encodable
 from pytest_vigate.data.grounding import read_boxes
 from pytest_vigate.data.presets.documents import VI, Finds, shown
@@ -125,7 +125,7 @@ class Vi(Reader):
 def _read_predictions(source: Source) -> Table:
     records.refuse_unknown_fields(source, Vi.name, ("id", *_RENAMEABLE))
     theirs = {name: records.one_field(source, name, name) for name in _RENAMEABLE}
-    places, found = _decoded(source, _renamed(theirs))
+    places, found = _decoded(source, msgspec.json.Decoder(renamed(source, Prediction, theirs)))
     untyped = partial(records.line_records, source)
     replies = tuple(record.raw_output for record in found)
     own = [str(record.id) for record in found if record.id is not None]
@@ -154,6 +154,8 @@ def _read_predictions(source: Source) -> Table:
         in_replies=True,
         frames=_frames(source, found),
         find_answer=find_answer,
+        text_field=theirs["raw_output"],
+        questions=tuple(records.question(one.prompt, one.image) for one in found),
     )
 
 
@@ -204,16 +206,6 @@ def _frames(source: Source, found: Sequence[Prediction]) -> Float | None:
     return frames if source.framed else None
 
 
-def _renamed(theirs: dict[str, str]) -> msgspec.json.Decoder[Prediction]:
-    # msgspec renames only fields that a struct defines itself: all are repeated
-    fields = [
-        (field.name, field.type) if field.required else (field.name, field.type, field.default)
-        for field in msgspec.structs.fields(Prediction)
-    ]
-    kind: type[Prediction] = msgspec.defstruct("Renamed", fields, bases=(Prediction,), rename=theirs)  # type: ignore[assignment]  # defstruct forgets its bases
-    return msgspec.json.Decoder(kind)
-
-
 @dataclass(frozen=True, slots=True)
 class _Sample:
     """A record of an export, or one of its interactions."""
@@ -254,6 +246,10 @@ def _read_references(source: Source) -> Table:
         partial(records.names, untyped),
         derive_boxes=partial(_reference_boxes, source, places, contents, samples) if _GROUNDING in types else None,
         derive_texts=partial(_reference_texts, contents, samples) if types & {_VQA, _FREEFORM} else None,
+        text_field="contents",
+        textual=np.array([contents[sample.record].type != _GROUNDING for sample in samples], dtype=np.bool_),
+        questions=tuple(records.question(one.question, image) for one, image in zip(samples, images, strict=True)),
+        id_fields=partial(records.names, lines),
     )
 
 

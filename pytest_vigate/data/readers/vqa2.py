@@ -12,13 +12,13 @@ import numpy as np
 from msgspec import Struct
 
 from pytest_vigate.data import records
-from pytest_vigate.data.decoding import decode_document, read_array
+from pytest_vigate.data.decoding import array_names, decode_document, read_array, renamed
 from pytest_vigate.data.files import shown
-from pytest_vigate.data.readers import Reader
-from pytest_vigate.data.readers.coco import Identifier, annotated, first_result
+from pytest_vigate.data.readers import Reader, first_result
+from pytest_vigate.data.readers.coco import Identifier, annotated
 from pytest_vigate.data.readers.coco_captions import array_records
 from pytest_vigate.data.records import Record
-from pytest_vigate.data.tables import Role, Source, Table
+from pytest_vigate.data.tables import Role, Source, Table, no_names
 from pytest_vigate.errors import DataError
 
 
@@ -33,6 +33,7 @@ class Annotation(Struct, gc=False):
 
     question_id: Identifier
     answers: list[Answer]
+    image_id: Identifier | None = None
 
 
 class Question(Struct, gc=False):
@@ -64,14 +65,14 @@ class Result(Struct, gc=False):
 
 _TRUTH = msgspec.json.Decoder(Truth)
 _UNTYPED = msgspec.json.Decoder(Untyped)
-_RESULTS = msgspec.json.Decoder(list[Result])
 
 
 class Vqa2(Reader):
     """``{"annotations": [{"question_id", "answers": [{"answer"}]}]}``, and results ``[{"question_id", "answer"}]``.
 
     A path that fits the file of questions too, as ``v2_*_val2014*.json``, adds their wording as ``question``, beside
-    the annotations' own fields. A question that the results leave out is unanswered.
+    the annotations' own fields. A question that the results leave out is unanswered. Results that hold another field of
+    a model's words beside ``answer`` name the one that is meant: ``fields: {prediction: answer}``.
     """
 
     name: ClassVar[str] = "vqa2"
@@ -82,7 +83,7 @@ class Vqa2(Reader):
         return annotated(path, head) == "answers"
 
     def read(self, source: Source) -> Table:
-        records.refuse_unknown_fields(source, self.name, ())
+        records.refuse_unknown_fields(source, self.name, ("prediction",) if source.role == "predictions" else ())
         return _read_results(source) if source.role == "predictions" else _read_truth(source)
 
 
@@ -92,6 +93,7 @@ def _read_truth(source: Source) -> Table:
     places: list[str] = []
     texts: list[tuple[str, ...]] = []
     once: dict[str, str] = {}  # few answers are distinct: a text of every kind is kept
+    pictures: list[str | None] = []
     annotated_files: list[Path] = []
     for path in source.paths:
         file = shown(source, path)
@@ -104,6 +106,7 @@ def _read_truth(source: Source) -> Table:
         for j, found in enumerate(truth.annotations or ()):
             ids.append(str(found.question_id))
             places.append(f"{file}: annotations[{j}]")
+            pictures.append(None if found.image_id is None else str(found.image_id))
             texts.append(tuple(once.setdefault(given.answer, given.answer) for given in found.answers))
     if not annotated_files:
         raise DataError(
@@ -120,6 +123,12 @@ def _read_truth(source: Source) -> Table:
         partial(records.column, untyped),
         partial(records.names, untyped),
         derive_texts=lambda: accepted,
+        text_field="answers",
+        questions=tuple(
+            records.question(wording.get(name), picture) for name, picture in zip(ids, pictures, strict=True)
+        ),
+        id_of="question_id",
+        id_fields=no_names,
     )
 
 
@@ -140,7 +149,9 @@ def _records(
 
 
 def _read_results(source: Source) -> Table:
-    results, place = read_array(source, _RESULTS)
+    own = records.own_reply(source, "answer", partial(array_names, source))
+    decoder = msgspec.json.Decoder(list[renamed(source, Result, {"answer": own})])  # type: ignore[misc]  # made here
+    results, place = read_array(source, decoder)
     ids = [str(result.question_id) for result in results]
     records.refuse_equal(ids, place, name="question_id")
     untyped = partial(array_records, source)
@@ -152,4 +163,7 @@ def _read_results(source: Source) -> Table:
         partial(records.column, untyped),
         partial(records.names, untyped),
         tuple(result.answer for result in results),
+        text_field=own,
+        id_of="question_id",
+        id_fields=no_names,
     )
