@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--vigate-no-cache",
         action="store_true",
-        help="compute what earlier runs left in pytest's cache folder (embeddings, synonyms) anew, and keep nothing",
+        help="compute what earlier runs left in pytest's cache folder (scores of BERTScore) anew, and keep nothing",
     )
     parser.addini(
         "vigate_data_roots",

@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
+
+from worlds import write_gate, write_world
 
 HEAVY = {"numpy", "scipy", "yaml", "jsonschema", "msgspec"}
+#: What only the families of texts need.
+TEXTS = {"bert_score", "nltk", "rapidfuzz", "regex", "rouge_score", "sacrebleu", "sqlite3", "torch", "transformers"}
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -29,3 +34,11 @@ def test_session_without_gate_files_loads_nothing_heavy(tmp_path: object) -> Non
     loaded = loaded_by(f"pytest.main(['-q', '-p', 'no:cacheprovider', '--collect-only', {str(tmp_path)!r}])")
     assert "pytest_vigate.plugin" in loaded
     assert {name.partition(".")[0] for name in loaded} & HEAVY == set()
+
+
+def test_gate_on_boxes_loads_nothing_of_texts(tmp_path: Path) -> None:
+    write_world(tmp_path)
+    write_gate(tmp_path, "  bbox.f1: {min: 50%}\n")
+    loaded = loaded_by(f"assert pytest.main(['-q', '-p', 'no:cacheprovider', {str(tmp_path)!r}]) == 0")
+    assert "pytest_vigate.metrics.bbox" in loaded
+    assert {name.partition(".")[0] for name in loaded} & TEXTS == set()

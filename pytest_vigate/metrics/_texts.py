@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 
-from pytest_vigate.data.coordinates import Int
+from pytest_vigate.data.coordinates import Float, Int
 from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.metrics._failures import some
 
@@ -31,6 +31,15 @@ class Pairs:
     def distinct(self) -> Mapping[str, int]:
         """Every text once → its number, in the order in which they are first seen; what is dear is done once a text."""
         return {text: i for i, text in enumerate(dict.fromkeys(chain(self.answers, self.references)))}
+
+    def best(self, values: Float) -> Int:
+        """(n,) the reference with the largest of the (g,) values in every sample, the first of several."""
+        starts = self.offsets[:-1]
+        if not len(starts):
+            return starts
+        most = np.maximum.reduceat(values, starts)
+        reached = np.flatnonzero(values == most[self.sample])
+        return reached[np.searchsorted(reached, starts)]
 
 
 def pairs(data: Dataset) -> Pairs:

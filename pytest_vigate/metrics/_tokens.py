@@ -18,7 +18,6 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from pytest_vigate.data.coordinates import Bool, Int
-from pytest_vigate.errors import UnmeasurableError
 
 Tokenizer = Literal["13a", "intl", "char", "zh", "none", "coco"]
 #: A compiled pattern, of re or of regex, and what takes its place.
@@ -93,11 +92,7 @@ def runs(first: Int, lengths: Int) -> Int:
 
 
 def tokenise(texts: Iterable[str], tokenizer: Tokenizer, *, lowercase: bool = False) -> Tokens:
-    """Token ids of texts, as sacrebleu's tokenizer of that name splits them; `coco` lower-cases whatever is asked.
-
-    Raises:
-        UnmeasurableError: If `intl` is asked for and the package regex is missing.
-    """
+    """Token ids of texts, as sacrebleu's tokenizer of that name splits them; `coco` lower-cases whatever is asked."""
     found = [text.lower() for text in texts] if lowercase or tokenizer == "coco" else [*texts]
     if tokenizer == "char":
         return characters(found)
@@ -212,10 +207,8 @@ def _western() -> tuple[Rule, ...]:
 
 @functools.cache
 def _international() -> tuple[Rule, ...]:
-    try:
-        import regex
-    except ImportError:
-        raise UnmeasurableError("tokenize: intl needs the package regex; install it, or take tokenize: 13a") from None
+    import regex
+
     return tuple((regex.compile(pattern), replacement) for pattern, replacement in INTERNATIONAL)
 
 

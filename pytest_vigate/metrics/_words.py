@@ -7,10 +7,6 @@ import re
 import string
 from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
-
-from pytest_vigate.data.coordinates import Float, Int
-
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 
@@ -177,18 +173,3 @@ def _scaled(items: Iterable[float | str]) -> Iterator[float | str]:
             yield item
     if number is not None:
         yield number
-
-
-def first_best(values: Float, offsets: Int) -> Int:
-    """(n,) the reference with the largest of the (g,) values in every sample, the first of several.
-
-    Args:
-        values: One a reference.
-        offsets: (n + 1,) sample ``i`` owns references ``offsets[i]:offsets[i + 1]``, one at least.
-    """
-    starts = offsets[:-1]
-    if not len(starts):
-        return starts
-    best = np.maximum.reduceat(values, starts)
-    reached = np.flatnonzero(values == np.repeat(best, np.diff(offsets)))
-    return reached[np.searchsorted(reached, starts)]

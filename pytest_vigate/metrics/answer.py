@@ -16,7 +16,6 @@ from pytest_vigate.metrics._ngrams import Corpus, overlaps
 from pytest_vigate.metrics._texts import Pairs, pairs, unread
 from pytest_vigate.metrics._tokens import split_words, unspaced
 from pytest_vigate.metrics._words import (
-    first_best,
     fold,
     fold_marks,
     fold_words,
@@ -317,13 +316,13 @@ def _words(found: Pairs, column: Mapping[str, Float]) -> Corpus:
     recall, precision = shared / asked, shared / np.maximum(said, 1)
     both = precision + recall
     f1 = np.divide(2 * precision * recall, both, out=np.zeros(len(both)), where=both > 0)
-    best = first_best(f1, found.offsets)
+    best = found.best(f1)
     column["f1"][:], column["precision"][:], column["recall"][:] = f1[best], precision[best], recall[best]
     column["asked"][:], column["said"][:] = asked[best], said[best]
     column["missed"][:], column["invented"][:] = asked[best] - shared[best], said[best] - shared[best]
 
     far = np.abs(said - asked)
-    nearest = first_best(-(far + asked / (1.0 + asked.max())), found.offsets)
+    nearest = found.best(-(far + asked / (1.0 + asked.max())))
     column["length_ratio"][:] = said[nearest] / asked[nearest]
 
     whole = np.zeros(len(shared), dtype=bool)
@@ -350,7 +349,7 @@ def _edits(found: Pairs, corpus: Corpus, column: Mapping[str, Float]) -> None:
             column["anls"][:] = most * (most >= ANLS)
             column["unlike"][:] = most < ANLS
         else:
-            best = first_best(-(distance / lengths[corpus.references]), found.offsets)
+            best = found.best(-(distance / lengths[corpus.references]))
             column["edits"][:], column["characters"][:] = distance[best], lengths[corpus.references][best]
 
 

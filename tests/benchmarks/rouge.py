@@ -8,7 +8,7 @@ from pathlib import Path
 from rouge_score.rouge_scorer import RougeScorer
 
 from benchmarks.processes import alternate, compare
-from benchmarks.texts import RUNS, captions, gate, race, score
+from benchmarks.texts import RUNS, gate, race, read, score
 from pytest_vigate.metrics.rouge import Rouge
 
 TYPES = ("rouge1", "rouge2", "rougeL")
@@ -25,7 +25,7 @@ print(sum(found) / len(found))
 
 def run(folder: Path) -> None:
     """Print computing times, without imports, then those of whole processes."""
-    if (found := captions()) is None:
+    if (found := read()) is None:
         return
     score(Rouge(stemmer=True), (["a"], [["a"]]))  # imports rapidfuzz
     scorer = RougeScorer([*TYPES], use_stemmer=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -17,7 +15,7 @@ from benchmarks.processes import alternate, compare
 from pytest_vigate.metrics.base import Metric
 from pytest_vigate.metrics.bleu import Bleu
 from pytest_vigate.metrics.chrf import ChrF
-from worlds import REAL, evaluate, texts, write_jsonl
+from worlds import REAL, captions, evaluate, streams, texts, write_jsonl
 
 DATA = REAL / "visionmetrics-captions"
 RUNS = 3
@@ -34,22 +32,12 @@ print(sacrebleu.corpus_bleu([*answers.values()], streams, smooth_method="none", 
 Captions = tuple[list[str], list[list[str]]]
 
 
-def captions() -> Captions | None:
-    """5 000 captions and their references, five or six each; None, and a word on it, where they are not."""
-    if not DATA.is_dir():
-        print(f"skipped: the captions are not at {DATA}")
-        return None
-    accepted = defaultdict(list)
-    for item in json.loads((DATA / "image_caption_gt.json").read_text(encoding="utf-8"))["annotations"]:
-        accepted[item["image_id"]].append(item["caption"])
-    found = json.loads((DATA / "image_caption_prediction.json").read_text(encoding="utf-8"))
-    return [item["caption"] for item in found], [accepted[item["image_id"]] for item in found]
-
-
-def streams(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
-    """References as sacrebleu wants them: the first of every sample, the second, …"""
-    most = max(map(len, references))
-    return [[accepted[k] if k < len(accepted) else None for accepted in references] for k in range(most)]
+def read() -> Captions | None:
+    """The captions; None, and a word on it, where they are not."""
+    if DATA.is_dir():
+        return captions()
+    print(f"skipped: the captions are not at {DATA}")
+    return None
 
 
 def race(
@@ -76,7 +64,7 @@ def race(
 
 def run_bleu(folder: Path) -> None:
     """Corpus BLEU with 13a against sacrebleu; every run tokenises anew."""
-    if (found := captions()) is None:
+    if (found := read()) is None:
         return
     answers, references = found
     logging.getLogger("sacrebleu").setLevel(logging.ERROR)
@@ -93,7 +81,7 @@ def run_bleu(folder: Path) -> None:
 
 def run_chrf(_: Path) -> None:
     """Corpus chrF against sacrebleu."""
-    if (found := captions()) is None:
+    if (found := read()) is None:
         return
     answers, references = found
     race(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import math
 import re
 import string
@@ -18,7 +17,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pytest_vigate.metrics._words import measurement, numbers
 from pytest_vigate.metrics.answer import Answer, median
 from pytest_vigate.metrics.base import Statistics
-from worlds import evaluate, real_data, texts
+from worlds import captions, evaluate, texts
 
 PIECES = (
     "a",
@@ -120,14 +119,7 @@ def test_words_equal_squad(data: list[tuple[str, list[str]]]) -> None:
 
 @pytest.mark.real_data
 def test_words_equal_squad_on_captions() -> None:
-    folder = real_data("visionmetrics-captions")
-    predictions = json.loads((folder / "image_caption_prediction.json").read_text(encoding="utf-8"))[::3]
-    annotations = json.loads((folder / "image_caption_gt.json").read_text(encoding="utf-8"))["annotations"]
-    references: dict[str, list[str]] = {}
-    for annotation in annotations:
-        references.setdefault(annotation["image_id"], []).append(annotation["caption"])
-    answers = [prediction["caption"] for prediction in predictions]
-    accepted = [references[prediction["image_id"]] for prediction in predictions]
+    answers, accepted = captions(step=3)
     found = evaluate(Answer(), texts(answers, accepted))
     scores = [
         [squad(answer, reference) for reference in several] for answer, several in zip(answers, accepted, strict=True)

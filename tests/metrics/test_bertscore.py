@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import json
 import os
 import re
@@ -30,7 +31,7 @@ from pytest_vigate.metrics import _encoders
 from pytest_vigate.metrics._encoders import Encoder
 from pytest_vigate.metrics.bertscore import BertScore
 from pytest_vigate.metrics.bleu import Bleu
-from worlds import MINILM, evaluate, real_data, texts
+from worlds import MINILM, captions, evaluate, texts
 
 needs_model = pytest.mark.bertscore
 
@@ -146,12 +147,7 @@ def small(folder: Path, **more: Any) -> BertScore:
 @pytest.mark.real_data
 @pytest.mark.parametrize("idf", [False, True])
 def test_real_captions_score_as_in_bert_score(minilm: Path, idf: bool) -> None:
-    folder = real_data("visionmetrics-captions")
-    accepted: dict[str, list[str]] = {}
-    for item in json.loads((folder / "image_caption_gt.json").read_text(encoding="utf-8"))["annotations"]:
-        accepted.setdefault(item["image_id"], []).append(item["caption"])
-    items = json.loads((folder / "image_caption_prediction.json").read_text(encoding="utf-8"))[:100]
-    answers, references = [item["caption"] for item in items], [accepted[item["image_id"]] for item in items]
+    answers, references = captions(step=50)
     found = statistics(BertScore(**MINILM, idf=idf), answers, references)
     assert_allclose(found, oracle(minilm, 6, answers, references, idf=idf), atol=1e-5, rtol=0)
 
@@ -209,6 +205,19 @@ def test_rescaling_is_bert_scores(roberta: Path, monkeypatch: pytest.MonkeyPatch
     found = statistics(metric, ANSWERS, ACCEPTED)
     assert_allclose(found, expected, atol=1e-5, rtol=0)
     assert (found.min(axis=0) >= [score.low for score in metric.configured]).all()
+
+
+@needs_model
+def test_scale_on_which_unrelated_sentences_look_fair_is_told(roberta: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_encoders, "_snapshot", lambda name, revision: roberta)
+
+    def notes(**more: Any) -> tuple[str, ...]:
+        return BertScore(layer=2, **more).statistics(texts(["a cat"], [["a dog"]])).notes
+
+    # bert-score's table for roberta-base has 0.87… at layer 2
+    (said,) = notes(model="roberta-base")
+    assert re.fullmatch(r"by this model sentences that .* in common score 0\.\d\d; rescale: true makes that 0", said)
+    assert notes(model="roberta-base", rescale=True) == notes(model=str(roberta)) == ()
 
 
 @needs_model
@@ -394,6 +403,34 @@ def test_other_settings_share_no_scores(roberta: Path, tmp_path: Path, more: dic
     other = statistics(small(roberta, **more), ANSWERS, ACCEPTED, cache=tmp_path)
     assert np.abs(first[:2] - other[:2]).max() > 1e-5
     assert_array_equal(other, statistics(small(roberta, **more), ANSWERS, ACCEPTED))
+
+
+@needs_model
+def test_other_version_of_a_package_is_another_setting(
+    roberta: Path, tmp_path: Path, embedded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statistics(small(roberta), ANSWERS, ACCEPTED, cache=tmp_path)
+    embedded.clear()
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: f"{name} 99")
+    statistics(small(roberta), ANSWERS, ACCEPTED, cache=tmp_path)
+    assert sum(embedded) > 0
+
+
+@needs_model
+def test_small_numbers_of_one_device_are_none_of_another(
+    roberta: Path, tmp_path: Path, embedded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metric = small(roberta, dtype="bfloat16")
+    statistics(metric, ANSWERS, ACCEPTED, cache=tmp_path)
+    embedded.clear()
+    statistics(replace(metric, device="cpu"), ANSWERS, ACCEPTED, cache=tmp_path)
+    assert embedded == []  # auto is the CPU here
+    monkeypatch.setattr(_encoders, "resolve", lambda device: "cpu" if device == "cpu" else "another")
+    keys = [
+        metric._keys("m", 1, ["a"], np.array([[0, 0]]), np.array([0]))
+        for metric in (metric, replace(metric, device="cpu"))
+    ]
+    assert keys[0] != keys[1]
 
 
 @needs_model

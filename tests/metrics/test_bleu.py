@@ -7,7 +7,6 @@ import logging
 import math
 import re
 import warnings
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,7 +21,7 @@ from sacrebleu.metrics import BLEU
 from pytest_vigate.metrics import _ngrams
 from pytest_vigate.metrics.base import Statistics
 from pytest_vigate.metrics.bleu import Bleu
-from worlds import evaluate, real_data, texts
+from worlds import captions, evaluate, real_data, streams, texts
 
 Words = Sequence[str]
 
@@ -44,22 +43,9 @@ def quiet() -> None:
 
 
 def sacrebleu(answers: Words, references: Sequence[Words], **parameters: Any) -> float:
-    """Corpus BLEU of sacrebleu 2.6.0, whose streams of references end in None where a sample has fewer."""
-    most = max(map(len, references))
-    streams = [[accepted[k] if k < len(accepted) else None for accepted in references] for k in range(most)]
-    score: float = BLEU(**parameters, force=True).corpus_score(answers, streams).score
+    """Corpus BLEU of sacrebleu 2.6.0."""
+    score: float = BLEU(**parameters, force=True).corpus_score(answers, streams(references)).score
     return score / 100
-
-
-def captions(*, first: int | None = None) -> tuple[list[str], list[list[str]]]:
-    """Published captions and their references, five or six a picture."""
-    folder = real_data("visionmetrics-captions")
-    accepted = defaultdict(list)
-    truth = json.loads((folder / "image_caption_gt.json").read_text(encoding="utf-8"))
-    for item in truth["annotations"]:
-        accepted[item["image_id"]].append(item["caption"])
-    found = json.loads((folder / "image_caption_prediction.json").read_text(encoding="utf-8"))[:first]
-    return [item["caption"] for item in found], [accepted[item["image_id"]] for item in found]
 
 
 def test_matches_are_clipped_and_pooled_by_hand() -> None:
@@ -210,7 +196,7 @@ def test_method_six_goes_on_where_nltk_fails(answer: str, value: float) -> None:
 @pytest.mark.real_data
 @pytest.mark.parametrize("tokenizer", ["13a", "intl", "char", "zh", "none"])
 def test_captions_equal_sacrebleu(tokenizer: Any) -> None:
-    answers, references = captions(first=400)
+    answers, references = captions(step=12)
     for smoothing in SACREBLEU:
         found = evaluate(Bleu(tokenizer, True, smoothing), texts(answers, references))["bleu"]
         expected = sacrebleu(answers, references, tokenize=tokenizer, lowercase=True, smooth_method=smoothing)
@@ -220,7 +206,7 @@ def test_captions_equal_sacrebleu(tokenizer: Any) -> None:
 @pytest.mark.real_data
 @pytest.mark.parametrize("smoothing", NLTK[:4])
 def test_captions_equal_nltk(smoothing: Any) -> None:
-    answers, references = captions(first=400)
+    answers, references = captions(step=12)
     method = getattr(SmoothingFunction(), f"method{smoothing[-1]}")
     split = [[text.split() for text in accepted] for accepted in references]
     expected = corpus_bleu(split, [answer.split() for answer in answers], smoothing_function=method)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +13,7 @@ from sacrebleu.metrics import CHRF
 
 from pytest_vigate.metrics import _ngrams
 from pytest_vigate.metrics.chrf import ChrF
-from worlds import evaluate, real_data, texts
+from worlds import captions, evaluate, streams, texts
 
 PARAMETERS: tuple[dict[str, Any], ...] = (
     {},
@@ -33,10 +31,8 @@ CORPORA = st.lists(st.tuples(SENTENCES, REFERENCES), min_size=1, max_size=5)
 
 
 def sacrebleu(answers: Sequence[str], references: Sequence[Sequence[str]], **parameters: Any) -> float:
-    """Corpus chrF of sacrebleu 2.6.0, whose streams of references end in None where a sample has fewer."""
-    most = max(map(len, references))
-    streams = [[accepted[k] if k < len(accepted) else None for accepted in references] for k in range(most)]
-    score: float = CHRF(**parameters).corpus_score(answers, streams).score
+    """Corpus chrF of sacrebleu 2.6.0."""
+    score: float = CHRF(**parameters).corpus_score(answers, streams(references)).score
     return score / 100
 
 
@@ -54,12 +50,7 @@ def test_corpora_equal_sacrebleu(parameters: dict[str, Any], corpus: list[tuple[
 @pytest.mark.real_data
 @pytest.mark.parametrize("parameters", PARAMETERS[:2], ids=str)
 def test_captions_equal_sacrebleu(parameters: dict[str, Any]) -> None:
-    folder = real_data("visionmetrics-captions")
-    accepted = defaultdict(list)
-    for item in json.loads((folder / "image_caption_gt.json").read_text(encoding="utf-8"))["annotations"]:
-        accepted[item["image_id"]].append(item["caption"])
-    found = json.loads((folder / "image_caption_prediction.json").read_text(encoding="utf-8"))[:300]
-    answers, references = [item["caption"] for item in found], [accepted[item["image_id"]] for item in found]
+    answers, references = captions(step=16)
     value = evaluate(ChrF(**parameters), texts(answers, references))["chrf"]
     assert value == pytest.approx(sacrebleu(answers, references, **parameters), rel=1e-9)
 

@@ -28,7 +28,7 @@ from pytest_vigate.errors import DataError, UnmeasurableError
 from pytest_vigate.metrics import _alignment, _wordnet
 from pytest_vigate.metrics._wordnet import ENDINGS, FILES, find_wordnet
 from pytest_vigate.metrics.meteor import COLUMNS, Meteor, StageName
-from worlds import evaluate, real_data, texts, write_answers
+from worlds import captions, evaluate, texts, write_answers
 
 PLAIN = Meteor(stages=("exact", "stem"))
 EXACT = Meteor(stages=("exact",))
@@ -531,13 +531,8 @@ def test_defaults_are_those_of_nltk(reader: Any) -> None:
 @pytest.mark.wordnet
 @pytest.mark.real_data
 def test_real_captions_score_as_in_nltk(reader: Any) -> None:
-    folder = real_data("visionmetrics-captions")
-    answers = {item["image_id"]: item["caption"] for item in read(folder / "image_caption_prediction.json")}
-    references: dict[str, list[str]] = {name: [] for name in answers}
-    for item in read(folder / "image_caption_gt.json")["annotations"]:
-        references[item["image_id"]].append(item["caption"])
-    some = list(answers)[::10]  # NLTK takes 12 s for all
-    given_, accepted = [answers[name] for name in some], [references[name] for name in some]
+    answers, references = captions()
+    given_, accepted = answers[::10], references[::10]  # NLTK takes 12 s for all
     expected = [
         oracle.meteor_score([wordpunct_tokenize(text) for text in texts], wordpunct_tokenize(answer), wordnet=reader)
         for answer, texts in zip(given_, accepted, strict=True)
@@ -545,12 +540,8 @@ def test_real_captions_score_as_in_nltk(reader: Any) -> None:
     assert_allclose(Meteor().statistics(texts(given_, accepted)).column("meteor"), expected, atol=1e-12)
     expected_plain = theirs(given_, accepted, stages=("exact", "stem"))
     assert_allclose(PLAIN.statistics(texts(given_, accepted)).column("meteor"), expected_plain, atol=1e-12)
-    whole = evaluate(PLAIN, texts(list(answers.values()), list(references.values())))["meteor"]
+    whole = evaluate(PLAIN, texts(answers, references))["meteor"]
     assert whole == pytest.approx(0.5497509925, abs=1e-9)  # NLTK 3.10.4 over all 5 000; no WordNet's version enters
-
-
-def read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def test_missing_wordnet_is_unmeasurable(elsewhere: Callable[[Path], None], tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sqlite3
 import subprocess
 import sys
@@ -38,6 +40,8 @@ def test_values_are_kept_from_run_to_run(tmp_path: Path) -> None:
 def test_more_keys_than_one_query_takes_are_found(tmp_path: Path) -> None:
     keys = [i.to_bytes(16, "big") for i in range(3 * _pair_cache.ASKED + 1)]
     with PairCache(tmp_path) as cache:
+        assert cache._connection is not None
+        cache._connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)  # as in older builds
         cache.put(keys, keys)
         assert cache.get(keys) == keys
 
@@ -46,6 +50,16 @@ def test_without_a_folder_nothing_is_kept() -> None:
     with PairCache(None) as cache:
         assert cache.put(KEYS, VALUES) == VALUES
         assert cache.get(KEYS) == [None] * 5
+
+
+def test_file_that_has_grown_large_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_pair_cache, "LARGEST", 100_000)
+    keys = [i.to_bytes(16, "big") for i in range(5000)]
+    with PairCache(tmp_path) as cache:
+        cache.put(keys, [bytes(20)] * 5000)
+    with PairCache(tmp_path) as cache:
+        assert cache.get(keys[:2]) == [None, None]
+        assert (tmp_path / FILE).stat().st_size < 100_000
 
 
 def test_folder_that_is_not_there_is_made(tmp_path: Path) -> None:
@@ -142,6 +156,16 @@ def test_file_that_another_process_holds_costs_nothing_else(tmp_path: Path, monk
     holder.close()
     with PairCache(tmp_path) as cache:
         assert cache.get(KEYS[:1]) == VALUES[:1]
+
+
+def test_file_whose_name_is_no_text_has_a_digest(tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"weights\xff")
+    try:
+        file.write_bytes(b"one")
+    except OSError:
+        pytest.skip("this file system wants names that are text")
+    with PairCache(tmp_path) as cache:
+        assert cache.digest(file) == hashlib.sha256(b"one").hexdigest()
 
 
 def test_digest_of_a_file_is_read_again_where_its_time_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

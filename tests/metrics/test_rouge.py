@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +12,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from pytest_vigate.metrics import _subsequences
 from pytest_vigate.metrics.base import Statistics
 from pytest_vigate.metrics.rouge import TYPES, Rouge
-from worlds import evaluate, real_data, texts
+from worlds import captions, evaluate, texts
 
 #: Few words, so that much is shared and subsequences have ties; stems, cases and marks among them.
 PIECES = (
@@ -159,15 +158,7 @@ def test_equal_to_rouge_score_where_the_table_is_made_again() -> None:
 @pytest.mark.real_data
 @pytest.mark.parametrize("stemmer", [False, True])
 def test_equal_to_rouge_score_on_captions(stemmer: bool) -> None:
-    folder = real_data("visionmetrics-captions")
-    predictions = json.loads((folder / "image_caption_prediction.json").read_text(encoding="utf-8"))
-    annotations = json.loads((folder / "image_caption_gt.json").read_text(encoding="utf-8"))["annotations"]
-    references: dict[str, list[str]] = {}
-    for annotation in annotations:
-        references.setdefault(annotation["image_id"], []).append(annotation["caption"])
-    some = predictions[:: 5 if stemmer else 3]
-    answers = [prediction["caption"] for prediction in some]
-    assert_equal_to_oracle(answers, [references[prediction["image_id"]] for prediction in some], stemmer=stemmer)
+    assert_equal_to_oracle(*captions(step=5 if stemmer else 3), stemmer=stemmer)
 
 
 def test_words_beyond_the_sixteenth_bit_stay_apart() -> None:

@@ -15,7 +15,6 @@ from sacrebleu.tokenizers.tokenizer_intl import TokenizerV14International
 from sacrebleu.tokenizers.tokenizer_none import NoneTokenizer
 from sacrebleu.tokenizers.tokenizer_zh import TokenizerZh
 
-from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.metrics import _tokens
 from pytest_vigate.metrics._tokens import HAN, Tokenizer, Tokens, tokenise, unspaced
 
@@ -94,11 +93,3 @@ def test_captions_lose_case_and_punctuation(text: str, tokens: str) -> None:
 def test_scripts_without_spaces_are_noticed() -> None:
     tokens = tokenise(["a 中 b", "一只猫", "ねこ", "고양이", "", "кот", "𠀀𠀁"], "13a")
     assert unspaced(tokens).tolist() == [False, True, True, False, False, False, True]
-
-
-def test_missing_regex_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    _tokens._international.cache_clear()
-    monkeypatch.setitem(sys.modules, "regex", None)
-    with pytest.raises(UnmeasurableError) as caught:
-        tokenise(["a"], "intl")
-    assert str(caught.value) == "tokenize: intl needs the package regex; install it, or take tokenize: 13a"
