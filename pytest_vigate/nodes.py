@@ -233,7 +233,10 @@ def workspace(config: pytest.Config) -> Workspace:
             reporter.rewrite(escape.line(text, longest=escape.MESSAGE), erase=True)
 
     cache = getattr(config, "cache", None)  # "-p no:cacheprovider" leaves none
-    kept = None if cache is None or config.getoption("vigate_no_cache") else Path(cache.mkdir("vigate"))
+    kept = None
+    if cache is not None and not config.getoption("vigate_no_cache"):
+        with contextlib.suppress(OSError):  # where pytest cannot write, neither do we
+            kept = Path(cache.mkdir("vigate"))
     told = reporter is not None and reporter.isatty
     return Workspace(kept, tell) if told else Workspace(kept)
 

@@ -191,7 +191,7 @@ def _decide(threshold: Threshold, estimate: Estimate, undefined: str) -> tuple[W
         if estimate.method == "bootstrap":
             few = f"{len(estimate.draws)} draws are too few for a bound of {100 * threshold.confidence:g}%"
             return "inconclusive", f"{few}; state intervals.draws"
-        return "inconclusive", "there is no interval for a confidence bound"
+        return "inconclusive", "there is no interval for a confidence bound; leave confidence out"
     if _met(threshold, *bounds):
         return "passed", ""
     lower, upper = bounds

@@ -129,7 +129,10 @@ def test_confidence_says_which_bound_decides(bound: dict[str, float], reason: st
 def test_confidence_without_an_interval_is_inconclusive() -> None:
     verdict = decide(check(min=0.5, confidence=0.95), piece(0.9))
     assert verdict["verdict"] == "inconclusive"
-    assert verdict["message"] == "bbox.f1 is 0.900, must be >= 0.5 (there is no interval for a confidence bound)"
+    assert (
+        verdict["message"]
+        == "bbox.f1 is 0.900, must be >= 0.5 (there is no interval for a confidence bound; leave confidence out)"
+    )
 
 
 def test_pass_inside_its_own_noise_is_marked() -> None:

@@ -194,7 +194,8 @@ def load(place: Place, digest: str, *, layer: int, device: str, dtype: str) -> E
     except UnmeasurableError:
         raise
     except Exception as error:  # whatever a broken file sets off in the libraries
-        cause = (str(error).strip().splitlines() or [type(error).__name__])[0].replace(str(place.folder), ".")
+        said = (str(error).strip().splitlines() or [""])[0].replace(str(place.folder), ".")
+        cause = said if " " in said else f"{type(error).__name__} {said}".strip()  # of a KeyError, the bare key
         raise UnmeasurableError(
             f"{place.shown}: the model cannot be loaded, {cause[:200]}; fetch or export it again"
         ) from None
@@ -441,6 +442,7 @@ class Encoder:
                 cosine = torch.bmm(left, right.transpose(1, 2))  # (m, A, R)
                 ours = weight[self._index(offsets[one][:, None] + rows)]
                 theirs = weight[self._index(offsets[other][:, None] + columns)]
+                cosine.clamp_(min=0)  # as bert-score's padding does
                 precision = (cosine.amax(dim=2) * ours).sum(dim=1)
                 recall = (cosine.amax(dim=1) * theirs).sum(dim=1)
                 found.append(torch.stack([precision, recall], dim=1)[: len(same[start : start + step])])

@@ -27,8 +27,10 @@ Rule: TypeAlias = tuple[Any, str]
 CHUNK = 10_000
 #: Stands where a text begins or ends without padding: no word holds it, and no rule matches it.
 EDGE = "\n"
-#: Chinese characters and Japanese kana: written without spaces between words.
-UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]{2}")
+#: Chinese characters, Japanese kana, Thai, Lao, Burmese and Khmer: written without spaces between words.
+UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]{2}"
+)
 
 #: Rules of mteval-v13a.pl as sacrebleu 2.6 has them, but for the space in the first class: it makes three of one.
 WESTERN = (

@@ -73,7 +73,9 @@ class WordNet:
             with zipfile.ZipFile(self.place) as archive:
                 return {name: archive.read(f"wordnet/{name}") for name in FILES}
         except (OSError, KeyError, zipfile.BadZipFile) as error:
-            raise UnmeasurableError(f"{self.place}: this WordNet cannot be read ({error}); {INSTALL}") from None
+            raise UnmeasurableError(
+                f"{self.place}: this WordNet cannot be read ({error}); remove it, and {INSTALL}"
+            ) from None
 
     @cached_property
     def version(self) -> str:
@@ -91,6 +93,10 @@ class WordNet:
 
     @cached_property
     def _parts(self) -> Sequence[_Part]:
+        if empty := [name for name, content in self._contents.items() if not content and not name.endswith(".exc")]:
+            raise UnmeasurableError(
+                f"{self.place}: this WordNet is damaged ({empty[0]} is empty); remove it, and {INSTALL}"
+            )
         return [
             _Part(_lines(self._contents[f"index.{pos}"]), _lines(self._contents[f"{pos}.exc"]), endings, data)
             for pos, endings in ENDINGS.items()
@@ -110,7 +116,7 @@ class WordNet:
             names = {name for part in self._parts for name in part.names(word)}
         except (ValueError, IndexError) as error:
             raise UnmeasurableError(
-                f"{self.place}: this WordNet is damaged ({error}, at {word!r}); {INSTALL}"
+                f"{self.place}: this WordNet is damaged ({error}, at {word!r}); remove it, and {INSTALL}"
             ) from None
         return tuple(sorted(name for name in names if "_" not in name and name != word))
 

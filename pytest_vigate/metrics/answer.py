@@ -13,17 +13,10 @@ import numpy as np
 from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.metrics._ngrams import Corpus, overlaps
+from pytest_vigate.metrics._numbers import measurement, numbers
 from pytest_vigate.metrics._texts import Pairs, pairs, unread
 from pytest_vigate.metrics._tokens import split_words, unspaced
-from pytest_vigate.metrics._words import (
-    fold,
-    fold_marks,
-    fold_words,
-    measurement,
-    normalise,
-    numbers,
-    squeeze,
-)
+from pytest_vigate.metrics._words import fold, fold_marks, fold_words, normalise, squeeze
 from pytest_vigate.metrics.base import Additive, Score, Statistics, ratio
 
 COLUMNS = (
@@ -90,10 +83,11 @@ class Answer(Additive):
 
         ``number`` is the share of right numbers where at least half of the references are numbers: a text that begins
         with one and has at most one word after it, its unit. An answer's number is the only one that it names. Digits
-        go before words: ``zero`` to ``ninety-nine``, ``none`` and ``hundred``, ``thousand``, ``million``, ``billion``
+        go before words: ``zero`` to ``ninety-nine``, ``none`` and ``dozen``, ``hundred`` to ``trillion``
         are read where no digit is, ``one`` not where it stands for a thing (``the one``, ``one of``). Groups of
-        three after a comma, an apostrophe or a no-break space are thousands. Units, currency and percent signs are
-        not compared. ``a`` is right for ``b`` where ``|a - b| <= max(absolute, tolerance |b|)``.
+        three after a comma, an apostrophe or a no-break space are thousands. A minus sign, ``minus`` and ``negative``
+        turn a number, ``½`` and ``and a half`` add to it; ``5k`` and ``5²`` are none. Units, currency and percent signs
+        are not compared. ``a`` is right for ``b`` where ``|a - b| <= max(absolute, tolerance |b|)``.
 
     Statistics:
         One row a sample, all of whose columns are 0 or 1 but for ``f1``, ``precision``, ``recall``, ``vqa``, ``anls``,
@@ -147,7 +141,7 @@ class Answer(Additive):
     needs: ClassVar[frozenset[str]] = frozenset({"texts"})
 
     #: share of the referenced number that an answer's may be off, as 0.05 for 5%
-    tolerance: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    tolerance: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     #: what an answer's number may be off at least, whatever the referenced one
     absolute: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
@@ -250,7 +244,9 @@ class Answer(Additive):
         return found.get(score, {})
 
     def caveats(self, statistics: Statistics, score: str) -> Sequence[str]:
-        total = {name: int(statistics.column(name).sum()) for name in ("samples", "unspaced", "polled", "closed")}
+        total = {
+            name: int(statistics.column(name).sum()) for name in ("samples", "unspaced", "polled", "closed", "numeric")
+        }
         found = []
         if total["unspaced"] and score in ("f1", "precision", "recall", "length_ratio", "contains"):
             found.append(
@@ -261,6 +257,8 @@ class Answer(Additive):
             found.append(
                 f"samples with fewer than {POLL} references do not count: {total['samples'] - total['polled']}"
             )
+        if score == "number" and 0 < total["numeric"] < total["samples"]:
+            found.append(f"samples whose references are no numbers do not count: {total['samples'] - total['numeric']}")
         if score == "vqa" and total["closed"]:
             found.append(
                 f"samples whose references agree on a text with punctuation, which VQAv2's scorer folds in answers "

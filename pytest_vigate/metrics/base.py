@@ -19,6 +19,7 @@ Axes have fixed letters everywhere in this package:
 from __future__ import annotations
 
 import functools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -346,6 +347,8 @@ def check_parameter(cls: type[Metric], name: str, value: Any) -> None:
     Raises:
         ValueError: If it does not fit.
     """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name}: expected a finite number, found {value!r}")
     try:
         msgspec.convert(value, parameter_types(cls)[name])
     except msgspec.ValidationError as error:

@@ -47,13 +47,13 @@ class BertScore(Additive):
     Definition:
         A language model turns every token of both texts into a vector. ``precision`` is the mean over the answer's
         tokens of the cosine with the closest token of the reference, ``recall`` that over the reference's tokens with
-        the closest of the answer, ``f1 = 2 · precision · recall / (precision + recall)``; a cosine mean below 0 counts
-        as 0. The tokens that begin and end every text are matched with, and carry no weight themselves. With ``idf`` a
-        token weighs ``log((N + 1) / (c + 1))``, where c of the N references of the whole data have it. Of several
-        references each score takes its best one. The family's scores are means over samples. With ``rescale`` each is
-        ``(score - b) / (1 - b)``, b being what bert-score measured on pairs of unrelated sentences: the range then
-        begins at ``-b / (1 - b)``, and there are no bands. Without it, b is 0.83 for the default model, within the
-        band "good", and the verdict says so.
+        the closest of the answer, ``f1 = 2 · precision · recall / (precision + recall)``; a cosine below 0 counts as 0.
+        The tokens that begin and end every text are matched with, and carry no weight themselves. With ``idf`` a token
+        weighs ``log((N + 1) / (c + 1))``, where c of the N references of the whole data have it. Of several references
+        each score takes its best one. The family's scores are means over samples. With ``rescale`` each is ``(score -
+        b) / (1 - b)``, b being what bert-score measured on pairs of unrelated sentences: the range then begins at ``-b
+        / (1 - b)``, and there are no bands. Without it, b is 0.83 for the default model, within the band "good", and
+        the verdict says so.
 
     Statistics:
         One row a sample: ``precision``, ``recall``, ``f1`` of its best reference each, ``samples`` (1) and ``empty`` (0
@@ -69,8 +69,8 @@ class BertScore(Additive):
         bert-score fails at empty texts under transformers 5. For RoBERTa and GPT-2 it puts a space before the first
         word, which transformers 5 drops: the numbers here are those under transformers 4, whichever is installed. Where
         ``idf`` leaves no weight, bert-score has NaN. Of a model that adds one token to a text and not two (T5), it
-        takes a text of one token for empty. Beside longer texts of their batch its texts get no cosine below 0; here no
-        mean of cosines is below 0. A missing baseline is a warning there, and leaves the scores as they are.
+        takes a text of one token for empty. There the longest text of a batch may get cosines below 0, which is rare,
+        and no other: its padding counts as 0. A missing baseline is a warning there, and leaves the scores as they are.
 
         Numbers agree to 1e-5 in float32, on any device and for any ``batch_size``, so neither is part of a signature.
         What is kept in pytest's cache folder is read back bit by bit; the first process to store a pair is believed.

@@ -21,6 +21,8 @@ from pytest_vigate.metrics.base import Additive, Score, Statistics, ratio
 SMOOTHING_VALUES = {"floor": 0.1, "add-k": 1.0}
 #: What NLTK's SmoothingFunction takes by default: epsilon of method 1, k of method 4, alpha of method 6.
 EPSILON, K, ALPHA = 0.1, 5, 5
+#: Smoothings that leave the score of a corpus as it is, unless a whole order has no match.
+GRADED = ("none", "floor", "exp")
 #: NLTK's methods that look at the n-grams after the longest too. Their averages reach (2 + 1 + 1) / 3.
 LOOK_AHEAD, AVERAGED_HIGH = ("nltk5", "nltk7"), 4 / 3
 #: Tokenizers that make words; on characters the same numbers mean less.
@@ -139,7 +141,7 @@ class Bleu(Additive):
     def configured(self) -> tuple[Score, ...]:
         high = AVERAGED_HIGH if self.smoothing in LOOK_AHEAD else 1.0
         usual = self.max_order == 4 and self.aggregate == "corpus" and self.tokenize in WORDS
-        usual &= self.smoothing not in LOOK_AHEAD
+        usual &= self.smoothing in GRADED and self.smoothing_value is None
         *graded, brevity = self.scores
         return (*(replace(score, high=high, bands=score.bands if usual else ()) for score in graded), brevity)
 
@@ -274,8 +276,10 @@ def _unsplit(found: Bool, corpus: Corpus, tokenizer: str) -> tuple[str, ...]:
     if len(samples):
         samples = samples | np.logical_or.reduceat(found[corpus.references], corpus.offsets[:-1])
     count = int(np.count_nonzero(samples))
-    text = f"{tokenizer} does not split Chinese or Japanese text, which {count} of {len(samples)} samples hold"
-    return (f"{text}; take tokenize: zh, or char for Japanese",) if count else ()
+    text = (
+        f"{tokenizer} does not split scripts without spaces between words, which {count} of {len(samples)} samples hold"
+    )
+    return (f"{text}; take tokenize: zh for Chinese, or char",) if count else ()
 
 
 def _closest(answer: Int, reference: Int, offsets: Int) -> Int:

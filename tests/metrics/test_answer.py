@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from pytest_vigate.metrics._words import measurement, numbers
+from pytest_vigate.metrics._numbers import measurement, numbers
 from pytest_vigate.metrics.answer import Answer, median
 from pytest_vigate.metrics.base import Statistics
 from worlds import captions, evaluate, texts
@@ -249,6 +250,7 @@ def test_vqa_counts_samples_with_four_references_or_more() -> None:
     vqa = [score.name for score in metric.scores].index("vqa")
     assert metric.trials(statistics)[:, vqa].tolist() == [True, False, True]
     assert metric.caveats(statistics, "vqa") == ["samples with fewer than 4 references do not count: 1"]
+    assert metric.caveats(statistics, "number") == []
 
 
 def test_vqa_without_four_references_is_undefined() -> None:
@@ -337,6 +339,23 @@ def test_edit_pools_edits_and_characters() -> None:
         ("the one with 4 legs", {4}),
         ("", set()),
         ("\ud800 7", {7}),
+        ("–5", {-5}),
+        ("3–5", {3, 5}),
+        ("minus 5 degrees", {-5}),
+        ("negative five", {-5}),
+        ("5 minus", {5}),
+        ("1½", {1.5}),
+        ("½", {0.5}),
+        ("-1¼", {-1.25}),
+        ("two and a half", {2.5}),
+        ("minus 2 and a half million", {-2.5e6}),
+        ("two and a dog", {2}),
+        ("5²", set()),
+        ("5 m²", {5}),
+        ("5m²", {5}),
+        ("5k", set()),
+        ("2 dozen", {24}),
+        ("1e308 million", {1e308}),
     ],
 )
 def test_numbers_that_a_text_names(text: str, named: set[float]) -> None:
@@ -357,6 +376,8 @@ def test_numbers_that_a_text_names(text: str, named: set[float]) -> None:
         ("3 or 4", None),
         ("dog", None),
         ("3 of the dogs that one can see", None),
+        ("–5", -5),
+        ("1½", 1.5),
     ],
 )
 def test_a_reference_is_a_number_with_a_unit_at_most(text: str, value: float | None) -> None:
@@ -385,7 +406,7 @@ def test_number_judges_samples_whose_reference_is_one() -> None:
         ({}, [1, 0, 0, 0]),
         ({"tolerance": 0.1}, [1, 1, 0, 0]),  # 110 is just met, 89 and 0 are not
         ({"absolute": 11.0}, [1, 1, 1, 0]),
-        ({"tolerance": 1.0}, [1, 1, 1, 1]),
+        ({"tolerance": 0.12}, [1, 1, 1, 0]),
     ],
 )
 def test_numbers_may_be_off_by_the_larger_tolerance(parameters: dict[str, float], right: list[float]) -> None:
@@ -394,6 +415,26 @@ def test_numbers_may_be_off_by_the_larger_tolerance(parameters: dict[str, float]
 
 def test_tolerance_is_met_at_its_edge_in_binary_too() -> None:
     assert column("number", ["1.1", "0.3"], [["1.0"], ["0.2"]], absolute=0.1) == [1, 1]  # 1.1 - 1.0 > 0.1 in doubles
+
+
+def test_samples_without_numbers_are_told() -> None:
+    metric = Answer()
+    statistics = metric.statistics(texts(["3", "a dog", "4"], [["3"], ["a dog"], ["5"]]))
+    assert metric.caveats(statistics, "number") == ["samples whose references are no numbers do not count: 1"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"tolerance": 5}, "tolerance: expected float < 1.0, found 5"),  # 5% is 0.05
+        ({"tolerance": "5%"}, "tolerance: expected float, got str, found '5%'"),
+        ({"tolerance": math.inf}, "tolerance: expected a finite number, found inf"),
+        ({"absolute": math.nan}, "absolute: expected a finite number, found nan"),
+    ],
+)
+def test_tolerance_that_lets_everything_through_is_refused(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Answer(**parameters)
 
 
 def test_without_numbers_in_the_references_number_is_undefined() -> None:

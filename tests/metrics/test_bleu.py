@@ -298,7 +298,15 @@ def test_parameters_that_make_no_sense_are_refused(parameters: dict[str, Any], m
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"max_order": 3}, {"tokenize": "char"}, {"tokenize": "zh"}, {"aggregate": "mean"}, {"smoothing": "nltk5"}],
+    [
+        {"max_order": 3},
+        {"tokenize": "char"},
+        {"tokenize": "zh"},
+        {"aggregate": "mean"},
+        {"smoothing": "nltk5"},
+        {"smoothing": "add-k"},
+        {"smoothing": "floor", "smoothing_value": 1.0},
+    ],
 )
 def test_bands_hold_for_corpora_of_words_up_to_four(parameters: dict[str, Any]) -> None:
     assert [score.name for score in Bleu(lowercase=True, smoothing="exp").configured if score.bands] == ["bleu"]
@@ -317,8 +325,8 @@ def test_averaged_precisions_may_exceed_one_and_the_range_says_so() -> None:
 def test_text_that_is_not_split_is_noted() -> None:
     data = texts(["一只猫", "a cat", "x"], [["一只猫坐着"], ["a cat"], ["ねこ"]])
     assert Bleu().statistics(data).notes == (
-        "13a does not split Chinese or Japanese text, which 2 of 3 samples hold; "
-        "take tokenize: zh, or char for Japanese",
+        "13a does not split scripts without spaces between words, which 2 of 3 samples hold; "
+        "take tokenize: zh for Chinese, or char",
     )
     assert Bleu("zh").statistics(data).notes == Bleu("none").statistics(data).notes == ()
 

@@ -586,7 +586,9 @@ def test_folders_are_those_of_nltk(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "content", "message"),
     [
         ("index.adv", None, r"cannot be read \("),
-        ("data.noun", b"", r"is damaged \(no synset at \d+, at 'an'\)"),
+        ("data.noun", b"", r"is damaged \(data.noun is empty\)"),
+        ("index.adv", b"", r"is damaged \(index.adv is empty\)"),
+        ("data.noun", b"x", r"is damaged \(no synset at \d+, at 'an'\)"),
         ("index.noun", b"an n x 1\n", r"is damaged \(0 synsets of x in an index, at 'an'\)|is damaged \(invalid"),
         ("index.noun", b"an n 1\n", r"is damaged \(not enough values to unpack.*, at 'an'\)"),
         ("index.noun", b"an n 2 0 2 0 00001740\n", r"is damaged \(1 synsets of 2 in an index, at 'an'\)"),
@@ -608,7 +610,7 @@ def test_damaged_wordnet_is_unmeasurable(
     else:
         (folder / name).write_bytes(content)
     elsewhere(tmp_path)
-    with pytest.raises(UnmeasurableError, match=rf"wordnet: this WordNet {message}.*; install it by "):
+    with pytest.raises(UnmeasurableError, match=rf"wordnet: this WordNet {message}.*; remove it, and install it by "):
         Meteor().statistics(texts(["an auto"], [["a car"]]))
 
 
@@ -616,7 +618,9 @@ def test_broken_archive_is_unmeasurable(tmp_path: Path, elsewhere: Callable[[Pat
     (tmp_path / "corpora").mkdir()
     (tmp_path / "corpora" / "wordnet.zip").write_bytes(b"PK")
     elsewhere(tmp_path)
-    with pytest.raises(UnmeasurableError, match=r"wordnet\.zip: this WordNet cannot be read \(.*\); install it by "):
+    with pytest.raises(
+        UnmeasurableError, match=r"wordnet\.zip: this WordNet cannot be read \(.*\); remove it, and install it by "
+    ):
         Meteor().statistics(texts(["an auto"], [["a car"]]))
 
 

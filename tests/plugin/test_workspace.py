@@ -122,3 +122,9 @@ def test_long_work_is_told_on_a_terminal_alone(listed: Path, run: Run) -> None:
         os.close(ours)
     assert process.returncode == 0
     assert b"half of the ids" in printed
+
+
+def test_gate_is_judged_where_no_cache_can_be_written(listed: Path, run: Run) -> None:
+    write_gate(listed, THRESHOLD, head=f"{HEAD}metrics: {{listed: {{ids: ids.txt}}}}\n")
+    (listed.parent / ".pytest_cache").write_text("a file", encoding="utf-8")
+    run("-W", "ignore::pytest.PytestCacheWarning").assert_outcomes(passed=1)
