@@ -17,6 +17,7 @@ BENCHMARKS: Mapping[str, Callable[[Path], None]] = {
     "large": coco.run_large,
     "bleu": texts.run_bleu,
     "chrf": texts.run_chrf,
+    "many-texts": texts.run_many,
     "rouge": rouge.run,
     "meteor": meteor.run,
     "bertscore": bertscore.run,

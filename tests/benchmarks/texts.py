@@ -111,3 +111,22 @@ def gate(folder: Path, found: Captions, name: str, parameters: str = "{}") -> li
         encoding="utf-8",
     )
     return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "captions.gate.yaml"]
+
+
+def run_many(folder: Path) -> None:
+    """Peak memory of 200 000 pairs, no two texts of them equal."""
+    if (found := read()) is None:
+        return
+    for copies in (1, 8):
+        answers = [f"{text} {i}" for i in range(copies) for text in found[0]]
+        references = [[f"{text} {i}" for text in accepted] for i in range(copies) for accepted in found[1]]
+        pairs = sum(map(len, references))
+        for name, parameters in (
+            ("answer.f1", "{}"),
+            ("bleu.bleu", "{}"),
+            ("chrf.chrf", "{}"),
+            ("meteor.meteor", "{stages: [exact, stem]}"),
+            ("rouge.rougeL", "{stemmer: true}"),
+        ):
+            (cost,) = alternate([gate(folder, (answers, references), name, parameters)], runs=1, folder=folder)
+            print(f"{name} of {pairs} pairs: {cost.seconds:.1f} s and {cost.megabytes:.0f} MB")
