@@ -347,8 +347,6 @@ def check_parameter(cls: type[Metric], name: str, value: Any) -> None:
     Raises:
         ValueError: If it does not fit.
     """
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{name}: expected a finite number, found {value!r}")
     try:
         msgspec.convert(value, parameter_types(cls)[name])
     except msgspec.ValidationError as error:
@@ -357,6 +355,8 @@ def check_parameter(cls: type[Metric], name: str, value: Any) -> None:
         if choices := _choices(parameter_types(cls)[name]):
             expected = f"expected {' or '.join(choices)}"
         raise ValueError(f"{name}: {expected}, found {value!r}") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name}: expected a finite number, found {value!r}")
 
 
 def names_file(cls: type[Metric], name: str, value: Any) -> bool:

@@ -428,8 +428,8 @@ def test_samples_without_numbers_are_told() -> None:
     [
         ({"tolerance": 5}, "tolerance: expected float < 1.0, found 5"),  # 5% is 0.05
         ({"tolerance": "5%"}, "tolerance: expected float, got str, found '5%'"),
-        ({"tolerance": math.inf}, "tolerance: expected a finite number, found inf"),
-        ({"absolute": math.nan}, "absolute: expected a finite number, found nan"),
+        ({"absolute": math.inf}, "absolute: expected a finite number, found inf"),
+        ({"absolute": math.nan}, "absolute: expected float >= 0.0, found nan"),
     ],
 )
 def test_tolerance_that_lets_everything_through_is_refused(parameters: dict[str, Any], message: str) -> None:
