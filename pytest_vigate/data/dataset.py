@@ -103,6 +103,7 @@ class Side:
         derive_boxes: Makes the boxes on first use; None if the format has no boxes.
         derive_failures: Makes `failures` on first use; None if nothing is read out of replies.
         derive_texts: Makes the texts on first use; None if the format has no texts.
+        derive_unread: Makes `unread` on first use; None if texts are not read out of replies.
         derive_notes: Makes the notes on first use; None if there is nothing to note.
     """
 
@@ -112,6 +113,7 @@ class Side:
     derive_boxes: Callable[[], Boxes] | None = field(default=None, repr=False)
     derive_failures: Callable[[], Mapping[int, ParseFailure]] | None = field(default=None, repr=False)
     derive_texts: Callable[[], Texts] | None = field(default=None, repr=False)
+    derive_unread: Callable[[], Mapping[int, ParseFailure]] | None = field(default=None, repr=False)
     derive_notes: Callable[[], tuple[str, ...]] | None = field(default=None, repr=False)
 
     @property
@@ -155,6 +157,11 @@ class Side:
         if self.derive_texts is None:
             raise DataError(self.file, "these records carry no texts; name the field that holds them under 'fields'")
         return self.derive_texts()
+
+    @cached_property
+    def unread(self) -> Mapping[int, ParseFailure]:
+        """Samples of whose reply no answer can be taken, and why."""
+        return {} if self.derive_unread is None else self.derive_unread()
 
     @cached_property
     def notes(self) -> tuple[str, ...]:

@@ -132,24 +132,42 @@ def read_bytes(source: Source, path: Path, *, empty: bool = False) -> bytes:
     return content
 
 
+def read_text(path: Path, where: str) -> str:
+    """A UTF-8 text file that a parameter names, without a byte order mark.
+
+    Args:
+        path: Resolved, below a root.
+        where: Its name in messages.
+
+    Raises:
+        DataError: If the file is missing, is a folder or is not UTF-8 text.
+    """
+    content = _unmarked(_content(path, where), where, empty=True)
+    _refuse_other_text(content, where)
+    return content.decode()
+
+
 def _read(source: Source, path: Path) -> bytes:
     where = shown(source, path)
-    resolved = inside(source, path)
+    content = _content(inside(source, path), where)
+    checksum = hashlib.sha256(content).hexdigest()
+    if source.sums.setdefault(path, checksum) != checksum:
+        raise DataError(where, "the file has changed since it was first read; wait until it is written, then run again")
+    return content
+
+
+def _content(resolved: Path, where: str) -> bytes:
     try:
         mode = resolved.stat().st_mode
         if stat.S_ISDIR(mode):
             raise DataError(where, "this is a folder, where a file is due; name a file in it")
         if not stat.S_ISREG(mode):
             raise DataError(where, "this is a device or a pipe, where a file is due; name a file")
-        content = resolved.read_bytes()
+        return resolved.read_bytes()
     except FileNotFoundError:
         raise DataError(where, "there is no such file; check the path, it is relative to the gate file") from None
     except OSError as error:
         raise DataError(where, f"the file cannot be read: {error.strerror}; check its permissions") from None
-    checksum = hashlib.sha256(content).hexdigest()
-    if source.sums.setdefault(path, checksum) != checksum:
-        raise DataError(where, "the file has changed since it was first read; wait until it is written, then run again")
-    return content
 
 
 def _unmarked(content: bytes, where: str, *, empty: bool) -> bytes:

@@ -283,6 +283,7 @@ def _predictions(table: Table, record: Int, pair: Pair, *, texts: bool, textual:
         None if table.derive_boxes is None else lambda: pair.predictions,
         failures,
         None if replies is None else lambda: answers.texts,
+        None if replies is None else lambda: answers.failures,
         None if replies is None else lambda: answers.notes,
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pytest_vigate.data.coordinates import Int
+from pytest_vigate.data.files import read_text
 from pytest_vigate.errors import DataError
 from pytest_vigate.metrics._alignment import Left, Matches, Stage, Vocabulary
 
@@ -22,8 +23,8 @@ LONGEST = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
-    """Paraphrases by number of their words.
+class Paraphrases:
+    """A table of phrases, in numbers of words.
 
     Args:
         others: Phrase → what may stand for it, longest first.
@@ -43,7 +44,7 @@ class Node:
     """The phrase that ends here."""
 
 
-def read_table(file: str, tokenize: Callable[[str], list[str]], vocabulary: Vocabulary) -> Table:
+def read_table(file: str, tokenize: Callable[[str], list[str]], vocabulary: Vocabulary) -> Paraphrases:
     """A file of two columns: comma-separated where its name ends in ``.csv``, else tab-separated.
 
     Either phrase may stand for the other. Blank lines are left out, and words are split and lowered as the texts are.
@@ -52,19 +53,7 @@ def read_table(file: str, tokenize: Callable[[str], list[str]], vocabulary: Voca
         DataError: If the file cannot be read, or a line has not two phrases of 1 to 20 words.
     """
     path = Path(file)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(
-            path.name, "there is no such file; check paraphrases, it is relative to the gate file"
-        ) from None
-    except OSError as error:
-        raise DataError(path.name, f"the file cannot be read: {error.strerror}; name a table of two columns") from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path.name}:{line}", "this is not UTF-8 text; save the file as UTF-8") from None
+    text = read_text(path, path.name)
     others: dict[Phrase, dict[Phrase, None]] = {}
     for line, cells in _rows(text, path):
         if len(cells) != 2:
@@ -85,7 +74,7 @@ def read_table(file: str, tokenize: Callable[[str], list[str]], vocabulary: Voca
     if not others:
         raise DataError(path.name, "the table is empty; write a pair of phrases a line, or leave the stage out")
     ordered = {phrase: sorted(found, key=lambda other: (-len(other), other)) for phrase, found in others.items()}
-    return Table(ordered, hashlib.sha256(content).hexdigest())
+    return Paraphrases(ordered, hashlib.sha256(text.encode()).hexdigest())
 
 
 def _rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -104,7 +93,7 @@ def _rows(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
                 yield line, row.rstrip("\r").split("\t")
 
 
-def paraphrase_stage(table: Table) -> Stage:
+def paraphrase_stage(table: Paraphrases) -> Stage:
     """Phrases of which no word is matched yet, and their paraphrases; longest first, and from the end."""
     root = Node()
     for phrase in table.others:
@@ -156,7 +145,7 @@ def _phrases(side: Left, start: int, stop: int, root: Node) -> Iterator[tuple[in
 
 
 def _choose(
-    phrases: Sequence[tuple[int, Phrase]], reference: Sequence[tuple[int, Phrase]], table: Table
+    phrases: Sequence[tuple[int, Phrase]], reference: Sequence[tuple[int, Phrase]], table: Paraphrases
 ) -> Iterator[tuple[int, int, int, int]]:
     """Greedily: the longest phrase of the answer takes the longest paraphrase that is free, the last of equal ones."""
     stacks: dict[Phrase, list[int]] = {}

@@ -61,11 +61,10 @@ def pairs(data: Dataset) -> Pairs:
 
 def unread(data: Dataset) -> tuple[str, ...]:
     """The note that every verdict on texts carries where answers are empty, or none could be taken out of a reply."""
-    failures = data.predictions.failures or {}
-    notes = [*data.predictions.notes]
+    failures, notes = data.predictions.unread, [*data.predictions.notes]
     if failures:
         notes.append(f"replies that no answer can be taken out of: {len(failures)}; {some(failures, data.ids)}")
-    empty = sum(not answer.strip() for answer in pairs(data).answers) - len(failures)
+    empty = sum(not answer.strip() and i not in failures for i, answer in enumerate(pairs(data).answers))
     if empty:
         notes.append(f"empty answers, or none at all: {empty}")
     return tuple(notes)

@@ -65,3 +65,36 @@ def test_cached_pairs_change_no_bit(pytester: pytest.Pytester, record: Record) -
     assert judge(record) == first
     assert numbers(record("-n", "2")) == first
     assert numbers(record("-n", "2", "--vigate-no-cache")) == first
+
+
+def test_answers_that_are_missing_are_told_apart(pytester: pytest.Pytester, record: Record) -> None:
+    replies = ["<answer>yes</answer>", "<answer>yes", "<answer></answer>", None]
+    write_jsonl(pytester.path / "p.jsonl", [{"id": f"q{i}", "prediction": text} for i, text in enumerate(replies)])
+    write_jsonl(pytester.path / "r.jsonl", [{"id": f"q{i}", "reference": "yes"} for i in range(4)])
+    (pytester.path / "g.gate.yaml").write_text(
+        "vigate: 1\ndata:\n  predictions: {path: p.jsonl, replies: answer-tag}\n  references: r.jsonl\n"
+        "thresholds: {answer.exact: {min: 10%}, coverage.parsed: {min: 10%}}\n",
+        encoding="utf-8",
+    )
+    (gate,) = record()["gates"]
+    exact, parsed = gate["verdicts"]
+    assert (exact["value"], parsed["value"]) == (0.25, 0.5)
+    assert exact["notes"][:2] == [
+        "replies that no answer can be taken out of: 1; 'q1': the <answer> tag is not closed at character 1",
+        "empty answers, or none at all: 2",
+    ]
+
+
+def test_answers_beside_boxes_are_not_blamed_for_them(pytester: pytest.Pytester, record: Record) -> None:
+    size = {"width": 9, "height": 9}
+    write_jsonl(pytester.path / "p.jsonl", [{"id": f"q{i}", "prediction": "yes", **size} for i in range(4)])
+    boxed = {"boxes": [[1, 2, 3, 4]], "labels": ["x"], "reference": "yes", **size}
+    write_jsonl(pytester.path / "r.jsonl", [{"id": f"q{i}", **boxed} for i in range(4)])
+    (pytester.path / "g.gate.yaml").write_text(
+        "vigate: 1\n"
+        "data: {predictions: {path: p.jsonl, boxes: qwen3-vl}, references: {path: r.jsonl, boxes: coco}}\n"
+        "thresholds: {answer.exact: {min: 10%}}\n",
+        encoding="utf-8",
+    )
+    (gate,) = record()["gates"]
+    assert (gate["verdicts"][0]["value"], gate["verdicts"][0]["notes"]) == (1, [])
