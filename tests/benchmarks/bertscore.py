@@ -17,7 +17,7 @@ from pytest_vigate.metrics import _encoders
 from pytest_vigate.metrics.bertscore import BertScore
 from worlds import MINILM, evaluate, texts
 
-RUNS = 2  # bert-score takes minutes
+RUNS = 1  # bert-score takes minutes
 BERT_SCORE = """\
 import json, sys
 import bert_score
