@@ -66,6 +66,19 @@ def decode_line(line: Line, decoder: msgspec.json.Decoder[T]) -> T:
     return record
 
 
+def decode_lines(source: Source, decoder: msgspec.json.Decoder[T]) -> tuple[list[str], list[T]]:
+    """Place and value of every line of a JSONL source.
+
+    Raises:
+        DataError: If a line is not what the decoder wants.
+    """
+    places, found = [], []
+    for line in read_lines(source):
+        places.append(line.place)
+        found.append(decode_line(line, decoder))
+    return places, found
+
+
 def decode(content: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     """JSON as msgspec decodes it, and with halves of characters in its texts, which it refuses.
 

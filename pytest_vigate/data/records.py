@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import repeat
 from pathlib import PurePosixPath
 from typing import Literal, NoReturn
@@ -13,11 +14,12 @@ import msgspec
 import numpy as np
 
 from pytest_vigate.data.coordinates import Float, Int
-from pytest_vigate.data.decoding import decode_line, read_lines
-from pytest_vigate.data.tables import Question, Role, Source
+from pytest_vigate.data.decoding import decode_line, read_array, read_lines
+from pytest_vigate.data.tables import Question, Role, Source, Table, no_names
 from pytest_vigate.errors import DataError, did_you_mean
 
 Record = Mapping[str, object]
+Identifier = int | str
 Column = tuple[str | None, ...]
 
 #: The join's name for ids made of a picture and the question about it.
@@ -59,6 +61,7 @@ ANSWERS = (*CERTAIN["predictions"], "text", "answer")
 #: What says which field holds the texts of a side.
 _NAMING: Mapping[Role, str] = {"predictions": "fields: {{prediction: {}}}", "references": "fields: {{reference: {}}}"}
 _RECORD = msgspec.json.Decoder(dict[str, object])
+_RECORDS = msgspec.json.Decoder(list[dict[str, object]])
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 
 
@@ -111,6 +114,12 @@ def line_records(source: Source) -> Iterator[tuple[str, Record]]:
         yield line.place, record
 
 
+def array_records(source: Source) -> Iterator[tuple[str, Record]]:
+    """Place and untyped record of every entry of a source of arrays."""
+    entries, place = read_array(source, _RECORDS)
+    return ((place(j), entry) for j, entry in enumerate(entries))
+
+
 def column(records: Callable[[], Iterator[tuple[str, Record]]], name: str) -> Column | None:
     """A field of all records as text; None if no record has it."""
     values = tuple(as_text(pick(record, name), where=place, name=name) for place, record in records())
@@ -129,6 +138,11 @@ def names(records: Callable[[], Iterator[tuple[str, Record]]], *, limit: int = 1
             else:
                 found[name] = None
     return tuple(found)
+
+
+def bears_fields(record: Record, role: Role) -> bool:
+    """Whether a record has a field that needs no declaration to be read."""
+    return not {"boxes", "box", "text", *CERTAIN[role]}.isdisjoint(record)
 
 
 def stem(name: str) -> str:
@@ -395,3 +409,43 @@ def rows(numbers: Sequence[Sequence[float]]) -> Float:
 def indices(values: Sequence[int]) -> Int:
     """Integers as a column, also for none."""
     return np.array(values, dtype=np.int64)
+
+
+def answer_table(
+    source: Source,
+    ids: Sequence[str],
+    texts: Sequence[str | None],
+    place: Callable[[int], str],
+    *,
+    id_of: str,
+    text_field: str,
+    pictures: bool,
+) -> Table:
+    """The table of an array of results, a text and an id each.
+
+    Args:
+        source: What they belong to.
+        ids: One an entry.
+        texts: What the model says; null is no answer.
+        place: Where an entry stands.
+        id_of: Field of the ids.
+        text_field: Field of the texts.
+        pictures: The ids are names of pictures.
+
+    Raises:
+        DataError: If an id stands twice.
+    """
+    refuse_equal(ids, place, name=id_of)
+    untyped = partial(array_records, source)
+    return Table(
+        source,
+        keys(source, ids=ids, images=ids if pictures else None),
+        place,
+        np.full((len(texts), 2), np.nan),
+        partial(column, untyped),
+        partial(names, untyped),
+        tuple(texts),
+        text_field=text_field,
+        id_of=id_of,
+        id_fields=no_names,
+    )

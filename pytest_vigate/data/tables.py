@@ -158,3 +158,20 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.sizes)
+
+    def with_counterpart(self, text_field: str, derive_texts: Callable[[], Texts] | None) -> Table:
+        """These predictions with the references that their records hold too, if they hold any."""
+        if derive_texts is None:
+            return self
+        references = replace(
+            self,
+            source=replace(self.source, role="references"),
+            replies=None,
+            derive_boxes=None,
+            in_replies=False,
+            frames=None,
+            find_answer=None,
+            derive_texts=derive_texts,
+            text_field=text_field,
+        )
+        return replace(self, counterpart=lambda: references)

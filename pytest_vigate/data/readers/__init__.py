@@ -7,17 +7,18 @@ import importlib
 import inspect
 import json
 import pkgutil
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
 from pytest_vigate.data import presets as box_presets
 from pytest_vigate.data.decoding import Line, decode, decode_line
-from pytest_vigate.data.files import LONG_HEAD, has_lines, inside, read_bytes, read_head, shown
+from pytest_vigate.data.files import LONG_HEAD, has_lines, inside, read_bytes, read_head, read_tail, shown
 from pytest_vigate.data.presets import Preset
 from pytest_vigate.data.replies import quoted
 from pytest_vigate.data.tables import Role, Source, Table
@@ -25,6 +26,8 @@ from pytest_vigate.errors import DataError, did_you_mean
 
 #: Fields of a record that a message names.
 _FIELDS = 10
+#: Keys that tell annotations apart.
+_SIGNS = (b"bbox", b"category_id", b"question_id", b"caption")
 
 
 class Reader(ABC):
@@ -163,3 +166,24 @@ def first_result(head: bytes) -> Mapping[str, object]:
     except (ValueError, RecursionError):
         return {}
     return entry if text.startswith("[") and isinstance(entry, dict) else {}
+
+
+def annotated(path: Path, head: bytes) -> Literal["", "boxes", "captions", "answers"]:
+    """What a file of ``annotations`` says of its pictures, for `Reader.sniff`; empty if it is no such file.
+
+    Boxes, unless the annotations say otherwise. Those of official files begin behind megabytes of pictures; the end of
+    the file then shows some.
+    """
+    sections = {key for key in (b"images", b"annotations", b"questions") if b'"%b"' % key in head}
+    if path.suffix.lower() != ".json" or not head.lstrip().startswith(b"{") or not sections:
+        return ""
+    tail = read_tail(path)
+    for text in (head.partition(b'"annotations"')[2], tail.partition(b'"annotations"')[2] or tail):
+        keys = {key for key in _SIGNS if re.search(rb'"%b"\s*:' % key, text)}
+        if keys & {b"bbox", b"category_id"}:
+            return "boxes"
+        if b"question_id" in keys:
+            return "answers"
+        if b"caption" in keys:
+            return "captions"
+    return "" if sections == {b"questions"} else "boxes"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, TypeVar
 
 import msgspec
 import numpy as np
@@ -17,14 +16,13 @@ from msgspec import Struct
 from pytest_vigate.data import records
 from pytest_vigate.data.coordinates import PRESETS, Float, Int
 from pytest_vigate.data.decoding import decode_document, read_array
-from pytest_vigate.data.files import read_tail, shown
-from pytest_vigate.data.readers import Reader, first_result
-from pytest_vigate.data.records import Record, Vocabulary
+from pytest_vigate.data.files import shown
+from pytest_vigate.data.readers import Reader, annotated, first_result
+from pytest_vigate.data.records import Identifier, Record, Vocabulary
 from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
 from pytest_vigate.errors import DataError
 
 T = TypeVar("T")
-Identifier = int | str
 Box = tuple[float, float, float, float]
 
 
@@ -66,7 +64,7 @@ class Truth(Struct, gc=False):
 class Pictures(Struct, gc=False):
     """A ground truth file, read for what else its pictures say."""
 
-    images: list[dict[str, object]]
+    images: list[dict[str, object]] = []
 
 
 class Result(Struct, gc=False):
@@ -83,8 +81,6 @@ class Result(Struct, gc=False):
 _TRUTH = msgspec.json.Decoder(Truth)
 _PICTURES = msgspec.json.Decoder(Pictures)
 _RESULTS = msgspec.json.Decoder(list[Result])
-#: Keys that tell annotations apart.
-_SIGNS = (b"bbox", b"category_id", b"question_id", b"caption")
 
 
 class Coco(Reader):
@@ -105,27 +101,6 @@ class Coco(Reader):
     def read(self, source: Source) -> Table:
         records.refuse_unknown_fields(source, self.name, ("id",))
         return _plain_results(source) if source.role == "predictions" else _read_truth(source)
-
-
-def annotated(path: Path, head: bytes) -> Literal["", "boxes", "captions", "answers"]:
-    """What a file of ``annotations`` says of its pictures, for `Reader.sniff`; empty if it is no such file.
-
-    Boxes, unless the annotations say otherwise. Those of official files begin behind megabytes of pictures; the end of
-    the file then shows some.
-    """
-    sections = {key for key in (b"images", b"annotations", b"questions") if b'"%b"' % key in head}
-    if path.suffix.lower() != ".json" or not head.lstrip().startswith(b"{") or not sections:
-        return ""
-    tail = read_tail(path)
-    for text in (head.partition(b'"annotations"')[2], tail.partition(b'"annotations"')[2] or tail):
-        keys = {key for key in _SIGNS if re.search(rb'"%b"\s*:' % key, text)}
-        if keys & {b"bbox", b"category_id"}:
-            return "boxes"
-        if b"question_id" in keys:
-            return "answers"
-        if b"caption" in keys:
-            return "captions"
-    return "" if sections == {b"questions"} else "boxes"
 
 
 def _read_truth(source: Source) -> Table:
@@ -160,7 +135,7 @@ def _read_truth(source: Source) -> Table:
         area=_column([found.area for found in annotations]),
         places=partial(_place, f"{file}: annotations"),
     )
-    untyped = partial(_pictures, source, file)
+    untyped = partial(pictures, source, file)
     named = [image.file_name for image in images if image.file_name is not None]
     return Table(
         source,
@@ -311,9 +286,10 @@ def _names(categories: Sequence[Category], file: str) -> dict[str, str]:
     return names
 
 
-def _pictures(source: Source, file: str) -> Iterator[tuple[str, Record]]:
-    pictures = decode_document(source, source.paths[0], _PICTURES).images
-    return ((f"{file}: images[{i}]", picture) for i, picture in enumerate(pictures))
+def pictures(source: Source, file: str) -> Iterator[tuple[str, Record]]:
+    """Place and untyped record of every picture that an annotation file lists."""
+    found = decode_document(source, source.paths[0], _PICTURES).images
+    return ((f"{file}: images[{i}]", picture) for i, picture in enumerate(found))
 
 
 def _place(section: str, i: int) -> str:

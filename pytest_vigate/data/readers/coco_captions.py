@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -15,10 +14,10 @@ from pytest_vigate.data import records
 from pytest_vigate.data.answers import blank
 from pytest_vigate.data.decoding import array_names, decode_document, read_array, renamed
 from pytest_vigate.data.files import shown
-from pytest_vigate.data.readers import Reader, first_result
-from pytest_vigate.data.readers.coco import Identifier, Image, annotated, refuse_other_names
-from pytest_vigate.data.records import Record
-from pytest_vigate.data.tables import Role, Source, Table, no_names
+from pytest_vigate.data.readers import Reader, annotated, first_result
+from pytest_vigate.data.readers.coco import Image, pictures, refuse_other_names
+from pytest_vigate.data.records import Identifier
+from pytest_vigate.data.tables import Role, Source, Table
 from pytest_vigate.errors import DataError
 
 
@@ -36,12 +35,6 @@ class Truth(Struct, gc=False):
     images: list[Image] | None = None
 
 
-class Pictures(Struct, gc=False):
-    """An annotation file, read for what else its pictures say."""
-
-    images: list[dict[str, object]] = []
-
-
 class Result(Struct, gc=False):
     """What the model says of a picture; null is no answer."""
 
@@ -50,8 +43,6 @@ class Result(Struct, gc=False):
 
 
 _TRUTH = msgspec.json.Decoder(Truth)
-_PICTURES = msgspec.json.Decoder(Pictures)
-_UNTYPED = msgspec.json.Decoder(list[dict[str, object]])
 
 
 class CocoCaptions(Reader):
@@ -103,7 +94,7 @@ def _read_truth(source: Source) -> Table:
         if not captions:
             raise DataError(place, "the picture has no caption; annotate it, or drop the picture")
     named = [image.file_name for image in truth.images or () if image.file_name is not None]
-    untyped = partial(_pictures, source, file)
+    untyped = partial(pictures, source, file)
     texts = tuple(map(tuple, accepted.values()))
     return Table(
         source,
@@ -123,35 +114,11 @@ def _read_truth(source: Source) -> Table:
     )
 
 
-def _pictures(source: Source, file: str) -> Iterator[tuple[str, Record]]:
-    pictures = decode_document(source, source.paths[0], _PICTURES).images
-    return ((f"{file}: images[{i}]", picture) for i, picture in enumerate(pictures))
-
-
 def _read_results(source: Source) -> Table:
     refuse_other_names(source)
     own = records.own_reply(source, "caption", partial(array_names, source))
     decoder = msgspec.json.Decoder(list[renamed(source, Result, {"caption": own})])  # type: ignore[misc]  # made here
     results, place = read_array(source, decoder)
-    ids = [str(result.image_id) for result in results]
-    records.refuse_equal(ids, place, name="image_id")
-    pictures = source.fields.get("id") in records.PICTURE_KEYS
-    untyped = partial(array_records, source)
-    return Table(
-        source,
-        records.keys(source, ids=ids, images=ids if pictures else None),
-        place,
-        np.full((len(ids), 2), np.nan),
-        partial(records.column, untyped),
-        partial(records.names, untyped),
-        tuple(result.caption for result in results),
-        text_field=own,
-        id_of="image_id",
-        id_fields=no_names,
-    )
-
-
-def array_records(source: Source) -> Iterator[tuple[str, Record]]:
-    """Place and untyped record of every entry of a source of arrays."""
-    entries, place = read_array(source, _UNTYPED)
-    return ((place(j), entry) for j, entry in enumerate(entries))
+    ids, captions = [str(result.image_id) for result in results], [result.caption for result in results]
+    named = source.fields.get("id") in records.PICTURE_KEYS
+    return records.answer_table(source, ids, captions, place, id_of="image_id", text_field=own, pictures=named)

@@ -17,7 +17,6 @@ from pytest_vigate.data.dataset import Texts
 from pytest_vigate.data.files import read_bytes, shown
 from pytest_vigate.data.grounding import read_boxes
 from pytest_vigate.data.readers import Reader
-from pytest_vigate.data.readers.jsonl import with_counterpart
 from pytest_vigate.data.records import Record, Vocabulary
 from pytest_vigate.data.tables import RawBoxes, Role, Source, Table
 from pytest_vigate.errors import DataError, did_you_mean
@@ -126,7 +125,7 @@ class CsvRows(Reader):
                 [rows[j] for j in starts], images if images is None else [images[j] for j in starts]
             ),
         )
-        return table if source.role == "references" else with_counterpart(table, reference, accepted)
+        return table if source.role == "references" else table.with_counterpart(reference, accepted)
 
 
 def _rows(source: Source) -> tuple[list[str], list[Row]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, TypeVar
@@ -59,16 +59,11 @@ class JsonLines(Reader):
     def sniff(self, path: Path, role: Role, head: bytes) -> bool:
         record = first_record(head)
         theirs_alone = {"filtered_resps", *(("raw_output",) if role == "predictions" else ("asset", "contents"))}
-        return has_lines(path) and bears_fields(record, role) and not theirs_alone & record.keys()
+        return has_lines(path) and records.bears_fields(record, role) and not theirs_alone & record.keys()
 
     def read(self, source: Source) -> Table:
         records.refuse_unknown_fields(source, self.name, (*_FIELDS, *_REPLIES))
         return tabulate(source, list(records.line_records(source)))
-
-
-def bears_fields(record: Record, role: Role) -> bool:
-    """Whether a record has a field that needs no declaration to be read."""
-    return not {"boxes", "box", "text", *records.CERTAIN[role]}.isdisjoint(record)
 
 
 def tabulate(source: Source, found: Sequence[tuple[str, Record]]) -> Table:
@@ -115,25 +110,7 @@ def tabulate(source: Source, found: Sequence[tuple[str, Record]]) -> Table:
         text_field=name,
         questions=records.asked((record for _, record in found), _column(source, found, "image", str)),
     )
-    return table if source.role == "references" else with_counterpart(table, *_accepted(source, found, alone=True))
-
-
-def with_counterpart(table: Table, text_field: str, derive_texts: Callable[[], Texts] | None) -> Table:
-    """The table of predictions, with the references that its records hold too, if they hold any."""
-    if derive_texts is None:
-        return table
-    references = replace(
-        table,
-        source=replace(table.source, role="references"),
-        replies=None,
-        derive_boxes=None,
-        in_replies=False,
-        frames=None,
-        find_answer=None,
-        derive_texts=derive_texts,
-        text_field=text_field,
-    )
-    return replace(table, counterpart=lambda: references)
+    return table if source.role == "references" else table.with_counterpart(*_accepted(source, found, alone=True))
 
 
 def _column(source: Source, found: Sequence[tuple[str, Record]], ours: str, kind: type[T]) -> list[T | None]:

@@ -13,13 +13,10 @@ import numpy as np
 from msgspec import Struct
 
 from pytest_vigate.data import records
-from pytest_vigate.data.decoding import array_names, decode_line, read_array, read_lines
+from pytest_vigate.data.decoding import array_names, decode_lines, read_array
 from pytest_vigate.data.files import has_lines
 from pytest_vigate.data.readers import Reader, first_record, first_result
-from pytest_vigate.data.readers.coco import Identifier
-from pytest_vigate.data.readers.coco_captions import array_records
-from pytest_vigate.data.readers.jsonl import bears_fields
-from pytest_vigate.data.records import Record
+from pytest_vigate.data.records import Identifier, Record
 from pytest_vigate.data.tables import Role, Source, Table
 from pytest_vigate.errors import DataError, did_you_mean
 
@@ -94,7 +91,7 @@ class Llava(Reader):
     def sniff(self, path: Path, role: Role, head: bytes) -> bool:
         lines = has_lines(path)
         record = first_record(head) if lines else first_result(head)
-        if lines and bears_fields(record, role):
+        if lines and records.bears_fields(record, role):
             return False
         return any(_looks_like_turns(record.get(name)) for name in ("conversations", "messages"))
 
@@ -104,8 +101,8 @@ class Llava(Reader):
         lines = all(has_lines(path) for path in source.paths)
         if predicted:
             _refuse_other_replies(source, lines=lines)
-        places, found = _lines(source) if lines else _array(source)
-        untyped = partial(records.line_records if lines else array_records, source)
+        places, found = decode_lines(source, _RECORD) if lines else _array(source)
+        untyped = partial(records.line_records if lines else records.array_records, source)
         turns = _all_turns(found, places)
         several = any(len(inner) > 1 for inner in turns)
         pictures = [record.picture for record in found]
@@ -167,15 +164,6 @@ def _looks_like_turns(value: object) -> bool:
     if not isinstance(value, list) or not value or not isinstance(value[0], dict):
         return False
     return {"from", "value"} <= value[0].keys() or {"role", "content"} <= value[0].keys()
-
-
-def _lines(source: Source) -> tuple[list[str], list[Conversation]]:
-    places: list[str] = []
-    found: list[Conversation] = []
-    for line in read_lines(source):
-        places.append(line.place)
-        found.append(decode_line(line, _RECORD))
-    return places, found
 
 
 def _array(source: Source) -> tuple[list[str], list[Conversation]]:

@@ -15,7 +15,6 @@ from pytest_vigate.data.dataset import Texts
 from pytest_vigate.data.decoding import convert
 from pytest_vigate.data.files import encodable, has_lines
 from pytest_vigate.data.readers import Reader, first_record
-from pytest_vigate.data.readers.jsonl import with_counterpart
 from pytest_vigate.data.records import Record
 from pytest_vigate.data.tables import Role, Source, Table
 from pytest_vigate.errors import DataError
@@ -67,7 +66,7 @@ class LmmsEval(Reader):
             derive_texts=None if predicted else texts,
             text_field=response if predicted else target,
         )
-        return with_counterpart(table, target, texts) if predicted else table
+        return table.with_counterpart(target, texts) if predicted else table
 
 
 def _ids(found: Sequence[tuple[str, Record]]) -> list[str]:

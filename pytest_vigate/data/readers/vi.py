@@ -16,7 +16,7 @@ from msgspec import Struct
 from pytest_vigate.data import records
 from pytest_vigate.data.coordinates import Convention, Float
 from pytest_vigate.data.dataset import Texts
-from pytest_vigate.data.decoding import decode_line, mismatch, read_lines, renamed
+from pytest_vigate.data.decoding import decode_lines, mismatch, renamed
 from pytest_vigate.data.files import encodable
 from pytest_vigate.data.grounding import read_boxes
 from pytest_vigate.data.presets.documents import VI, Finds, shown
@@ -125,7 +125,7 @@ class Vi(Reader):
 def _read_predictions(source: Source) -> Table:
     records.refuse_unknown_fields(source, Vi.name, ("id", *_RENAMEABLE))
     theirs = {name: records.one_field(source, name, name) for name in _RENAMEABLE}
-    places, found = _decoded(source, msgspec.json.Decoder(renamed(source, Prediction, theirs)))
+    places, found = decode_lines(source, msgspec.json.Decoder(renamed(source, Prediction, theirs)))
     untyped = partial(records.line_records, source)
     replies = tuple(record.raw_output for record in found)
     own = [str(record.id) for record in found if record.id is not None]
@@ -222,7 +222,7 @@ class _Sample:
 
 def _read_references(source: Source) -> Table:
     records.refuse_unknown_fields(source, Vi.name, ("id",))
-    places, found = _decoded(source, _REFERENCE)
+    places, found = decode_lines(source, _REFERENCE)
     lines = partial(records.line_records, source)
     contents = [record.contents for record in found]
     _refuse_hidden_contents(contents, places, lines)
@@ -343,15 +343,6 @@ def _refuse_hidden_contents(
             hint = did_you_mean(due, tuple(given)) if isinstance(given, dict) else ""
             hint = hint or f"write [] where there are no {things}"
             raise DataError(where, f"$.contents: the field {due!r} is missing; {hint}")
-
-
-def _decoded(source: Source, decoder: msgspec.json.Decoder[T]) -> tuple[list[str], list[T]]:
-    places: list[str] = []
-    found: list[T] = []
-    for line in read_lines(source):
-        places.append(line.place)
-        found.append(decode_line(line, decoder))
-    return places, found
 
 
 def _reference_boxes(

@@ -14,10 +14,8 @@ from msgspec import Struct
 from pytest_vigate.data import records
 from pytest_vigate.data.decoding import array_names, decode_document, read_array, renamed
 from pytest_vigate.data.files import shown
-from pytest_vigate.data.readers import Reader, first_result
-from pytest_vigate.data.readers.coco import Identifier, annotated
-from pytest_vigate.data.readers.coco_captions import array_records
-from pytest_vigate.data.records import Record
+from pytest_vigate.data.readers import Reader, annotated, first_result
+from pytest_vigate.data.records import Identifier, Record
 from pytest_vigate.data.tables import Role, Source, Table, no_names
 from pytest_vigate.errors import DataError
 
@@ -152,18 +150,5 @@ def _read_results(source: Source) -> Table:
     own = records.own_reply(source, "answer", partial(array_names, source))
     decoder = msgspec.json.Decoder(list[renamed(source, Result, {"answer": own})])  # type: ignore[misc]  # made here
     results, place = read_array(source, decoder)
-    ids = [str(result.question_id) for result in results]
-    records.refuse_equal(ids, place, name="question_id")
-    untyped = partial(array_records, source)
-    return Table(
-        source,
-        records.keys(source, ids=ids, images=None),
-        place,
-        np.full((len(ids), 2), np.nan),
-        partial(records.column, untyped),
-        partial(records.names, untyped),
-        tuple(result.answer for result in results),
-        text_field=own,
-        id_of="question_id",
-        id_fields=no_names,
-    )
+    ids, answers = [str(result.question_id) for result in results], [result.answer for result in results]
+    return records.answer_table(source, ids, answers, place, id_of="question_id", text_field=own, pictures=False)
