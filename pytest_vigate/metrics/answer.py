@@ -83,11 +83,11 @@ class Answer(Additive):
 
         ``number`` is the share of right numbers where at least half of the references are numbers: a text that begins
         with one and has at most one word after it, its unit. An answer's number is the only one that it names. Digits
-        go before words: ``zero`` to ``ninety-nine``, ``none`` and ``dozen``, ``hundred`` to ``trillion``
-        are read where no digit is, ``one`` not where it stands for a thing (``the one``, ``one of``). Groups of
-        three after a comma, an apostrophe or a no-break space are thousands. A minus sign, ``minus`` and ``negative``
-        turn a number, ``½`` and ``and a half`` add to it; ``5k`` and ``5²`` are none. Units, currency and percent signs
-        are not compared. ``a`` is right for ``b`` where ``|a - b| <= max(absolute, tolerance |b|)``.
+        go before words: ``zero`` to ``ninety-nine``, ``none``, ``dozen`` and ``hundred`` to ``trillion`` are read where
+        no digit is, ``one`` not where it stands for a thing (``the one``, ``one of``). Groups of three after a comma,
+        an apostrophe or a no-break space are thousands. A minus sign, ``minus`` and ``negative`` turn a number, ``½``
+        and ``and a half`` add to it; ``5k`` and ``5²`` are none. Units, currency and percent signs are not compared.
+        ``a`` is right for ``b`` where ``|a - b| <= max(absolute, tolerance |b|)``.
 
     Statistics:
         One row a sample, all of whose columns are 0 or 1 but for ``f1``, ``precision``, ``recall``, ``vqa``, ``anls``,
