@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from unicodedata import category
 
@@ -51,7 +51,7 @@ class Answers:
             reply = replies[record] if record >= 0 else None
             found = "" if reply is None else read_answer(reply, self.table)
             if isinstance(found, ParseFailure):
-                failures[i] = replace(found, rest="")
+                failures[i] = found
                 found = ""
             texts.append((found,))
         return tuple(texts), failures

@@ -22,8 +22,8 @@ from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.dataset import Dataset, Workspace
 from pytest_vigate.data.replies import quoted
 from pytest_vigate.errors import UnmeasurableError, did_you_mean
-from pytest_vigate.metrics import _encoders
-from pytest_vigate.metrics._encoders import INSTALL, Encoder, Tokens
+from pytest_vigate.metrics import _encoders, _models
+from pytest_vigate.metrics._encoders import Encoded, Encoder
 from pytest_vigate.metrics._texts import pairs, unread
 from pytest_vigate.metrics.base import Additive, FileOrName, Pattern, Score, Statistics, ratio
 
@@ -150,9 +150,9 @@ class BertScore(Additive):
         super().__post_init__()
         model = self._model
         packed, on_hub = model.startswith("package:"), self._on_hub
-        if packed and not _encoders.PACKAGE.fullmatch(model):
+        if packed and not _models.PACKAGE.fullmatch(model):
             raise ValueError(f"model: expected package:NAME/path with the folder of the model, found {model!r}")
-        if on_hub and not _encoders.HUB.fullmatch(model):
+        if on_hub and not _models.HUB.fullmatch(model):
             raise ValueError(
                 f"model: expected an id of the hub, a folder that begins with ./, or package:NAME/path, found {model!r}"
             )
@@ -216,7 +216,7 @@ class BertScore(Additive):
 
     @property
     def _on_hub(self) -> bool:
-        return not self._model.startswith("package:") and not _encoders.is_folder(self._model)
+        return not self._model.startswith("package:") and not _models.is_folder(self._model)
 
     def _layer(self) -> int:
         if self.layer is not None:
@@ -258,15 +258,15 @@ class BertScore(Additive):
 
         for package in ("torch", "transformers"):
             _package(package)
-        layer, place = self._layer(), _encoders.locate(self._model, self.revision)
+        layer, place = self._layer(), _models.locate(self._model, self.revision)
         with PairCache(workspace.cache) as cache:
-            model = _digest(f"{path.name} {cache.digest(path)}" for path in _encoders.files(place))
+            model = _digest(f"{path.name} {cache.digest(path)}" for path in _models.files(place))
             keys = self._keys(model, layer, texts, both, accepted)
             values = cache.get(keys)
             missing = np.array([i for i, value in enumerate(values) if value is None], dtype=np.int64)
             if len(missing):
                 try:
-                    with _encoders.quiet():
+                    with _models.quiet():
                         encoder = _encoders.load(place, model, layer=layer, device=self.device, dtype=self.dtype)
                         for part, made in self._compute(encoder, texts, both[missing], accepted, workspace):
                             rows = missing[part]
@@ -286,7 +286,7 @@ class BertScore(Additive):
         raw = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
         setting = [_VERSION, model, str(layer), self.dtype, *map(importlib.metadata.version, _PACKAGES)]
         if self.dtype != "float32":
-            setting.append(_encoders.resolve(self.device))
+            setting.append(_models.resolve(self.device))
         if self.idf:
             setting.append(hashlib.sha256(b"".join(sorted(raw[i] for i in accepted))).hexdigest())
         begun = hashlib.blake2b("|".join(setting).encode(), digest_size=16)
@@ -327,7 +327,7 @@ class BertScore(Additive):
             yield left[part], np.column_stack([np.clip(values, 0, 1), cut[left[part]]])
 
 
-def _inverse_frequencies(tokens: Tokens, accepted: Int) -> Float:
+def _inverse_frequencies(tokens: Encoded, accepted: Int) -> Float:
     """(t,) weight of every token: the rarer in references, the more."""
     size = int(tokens.ids.max(initial=0)) + 1
     text, token = np.divmod(np.unique(tokens.owner * size + tokens.ids), size)
@@ -368,12 +368,11 @@ def _package(name: str) -> Path:
     Raises:
         UnmeasurableError: If it is not installed.
     """
-    found = importlib.util.find_spec(name)
-    if found is None or not found.submodule_search_locations:
+    if (found := _models.installed(name)) is None:
         raise UnmeasurableError(
-            f"bertscore needs the package {name.replace('_', '-')}, which is not installed; {INSTALL}"
+            f"bertscore needs the package {name.replace('_', '-')}, which is not installed; {_models.INSTALL}"
         )
-    return Path(next(iter(found.submodule_search_locations)))
+    return found
 
 
 @functools.cache

@@ -27,7 +27,7 @@ from pytest_vigate.data.coordinates import Float
 from pytest_vigate.data.dataset import Workspace
 from pytest_vigate.diagnosis import _patterns
 from pytest_vigate.errors import UnmeasurableError
-from pytest_vigate.metrics import _encoders
+from pytest_vigate.metrics import _encoders, _models
 from pytest_vigate.metrics._encoders import Encoder
 from pytest_vigate.metrics.bertscore import BertScore
 from pytest_vigate.metrics.bleu import Bleu
@@ -64,7 +64,7 @@ def oracle(
         found.build_inputs_with_special_tokens = lambda _: found.encode("")
         return found
 
-    with _encoders.quiet(), pytest.MonkeyPatch.context() as patch:
+    with _models.quiet(), pytest.MonkeyPatch.context() as patch:
         if transformers.__version__ >= "5":
             patch.setattr(module, "get_tokenizer", tokenizer)
         found = bert_score.score(
@@ -117,7 +117,7 @@ def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
         bos_token_id=0,
         eos_token_id=2,
     )
-    with _encoders.quiet():
+    with _models.quiet():
         transformers.RobertaModel(config).save_pretrained(folder)
     return folder
 
@@ -197,7 +197,7 @@ def test_rescaling_is_bert_scores(roberta: Path, monkeypatch: pytest.MonkeyPatch
     import bert_score
 
     file = Path(bert_score.__file__).parent / "rescale_baseline" / "en" / "roberta-base.tsv"
-    monkeypatch.setattr(_encoders, "_snapshot", lambda name, revision: roberta)
+    monkeypatch.setattr(_models, "_snapshot", lambda name, revision: roberta)
     metric = BertScore(model="roberta-base", layer=2, rescale=True)
     expected = oracle(roberta, 2, ANSWERS, ACCEPTED, rescale_with_baseline=True, lang="en", baseline_path=str(file))
     found = statistics(metric, ANSWERS, ACCEPTED)
@@ -207,7 +207,7 @@ def test_rescaling_is_bert_scores(roberta: Path, monkeypatch: pytest.MonkeyPatch
 
 @needs_model
 def test_scale_on_which_unrelated_sentences_look_fair_is_told(roberta: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_encoders, "_snapshot", lambda name, revision: roberta)
+    monkeypatch.setattr(_models, "_snapshot", lambda name, revision: roberta)
 
     def notes(**more: Any) -> tuple[str, ...]:
         return BertScore(layer=2, **more).statistics(texts(["a cat"], [["a dog"]])).notes
@@ -423,7 +423,7 @@ def test_small_numbers_of_one_device_are_none_of_another(
     embedded.clear()
     statistics(replace(metric, device="cpu"), ANSWERS, ACCEPTED, cache=tmp_path)
     assert embedded == []  # auto is the CPU here
-    monkeypatch.setattr(_encoders, "resolve", lambda device: "cpu" if device == "cpu" else "another")
+    monkeypatch.setattr(_models, "resolve", lambda device: "cpu" if device == "cpu" else "another")
     keys = [
         metric._keys("m", 1, ["a"], np.array([[0, 0]]), np.array([0]))
         for metric in (metric, replace(metric, device="cpu"))
