@@ -226,7 +226,8 @@ def _explained(error: Exception, content: bytes, file: str, line: int | None) ->
     place = file if line is None else f"{file}:{line}"
     if isinstance(error, msgspec.ValidationError):
         path, message = _mismatch(error)
-        if half := message.startswith("expected raw") and _HALF.search(content):  # convert makes no Raw
+        # convert makes no Raw, which msgspec 0.18 calls any
+        if half := message.startswith(("expected raw", "expected any")) and _HALF.search(content):
             return _at(half.start(), content, file, line, "this is half of a character; correct it")
         if path == "$" and content.startswith(b"["):
             message += "; write one record a line"
