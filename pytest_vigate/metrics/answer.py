@@ -187,7 +187,8 @@ class Answer(Additive):
             (value,) = named
             accepted = given[found.offsets[i] : found.offsets[i + 1]]
             allowed = np.maximum(self.absolute, self.tolerance * np.abs(accepted)) + ROUNDING * np.abs(accepted)
-            met = bool((np.abs(value - accepted) <= allowed).any())
+            with np.errstate(over="ignore"):  # numbers that lie apart by more than there are
+                met = bool((np.abs(value - accepted) <= allowed).any())
             column["number" if met else "off"][i] = 1
 
     def per_sample(self, statistics: Statistics) -> Float:

@@ -417,6 +417,10 @@ def test_tolerance_is_met_at_its_edge_in_binary_too() -> None:
     assert column("number", ["1.1", "0.3"], [["1.0"], ["0.2"]], absolute=0.1) == [1, 1]  # 1.1 - 1.0 > 0.1 in doubles
 
 
+def test_largest_numbers_are_compared() -> None:
+    assert column("number", ["-1.7e308", "1.7e308"], [["1.7e308"]] * 2, tolerance=0.5) == [0, 1]
+
+
 def test_samples_without_numbers_are_told() -> None:
     metric = Answer()
     statistics = metric.statistics(texts(["3", "a dog", "4"], [["3"], ["a dog"], ["5"]]))
