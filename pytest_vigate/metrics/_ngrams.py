@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_vigate.data.coordinates import Int
+from pytest_vigate.data.coordinates import Float, Int
 from pytest_vigate.metrics._texts import Pairs
 from pytest_vigate.metrics._tokens import Tokens
 
@@ -142,3 +142,16 @@ def _owners(tokens: Tokens) -> tuple[Int, Int]:
     """(t,) the text of every token, and where that text ends."""
     lengths = tokens.lengths
     return np.repeat(np.arange(len(lengths)), lengths), np.repeat(tokens.offsets[1:], lengths)
+
+
+def agreement(shared: Int, asked: Int, said: Int) -> tuple[Float, Float, Float]:
+    """Recall, precision and their harmonic mean, to the last bit as rouge-score computes them: ties decide.
+
+    Args:
+        shared: (g,) what answer and reference have in common.
+        asked: (g,) what the reference has.
+        said: (g,) what the answer has.
+    """
+    recall, precision = shared / np.maximum(asked, 1), shared / np.maximum(said, 1)
+    both = recall + precision
+    return recall, precision, np.divide(2 * precision * recall, both, out=np.zeros(len(both)), where=both > 0)

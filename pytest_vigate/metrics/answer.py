@@ -12,7 +12,7 @@ import numpy as np
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.dataset import Dataset
-from pytest_vigate.metrics._ngrams import Corpus, overlaps
+from pytest_vigate.metrics._ngrams import Corpus, agreement, overlaps
 from pytest_vigate.metrics._numbers import measurement, numbers
 from pytest_vigate.metrics._texts import Pairs, pairs, unread
 from pytest_vigate.metrics._tokens import split_words, unspaced
@@ -312,9 +312,7 @@ def _words(found: Pairs, column: Mapping[str, Float]) -> Corpus:
     answers, starts = corpus.answers[found.sample], found.offsets[:-1]
     said, asked = tokens.lengths[answers], tokens.lengths[corpus.references]
     shared = overlaps(corpus, order=1)[:, 0]
-    recall, precision = shared / asked, shared / np.maximum(said, 1)
-    both = precision + recall
-    f1 = np.divide(2 * precision * recall, both, out=np.zeros(len(both)), where=both > 0)
+    recall, precision, f1 = agreement(shared, asked, said)
     best = found.best(f1)
     column["f1"][:], column["precision"][:], column["recall"][:] = f1[best], precision[best], recall[best]
     column["asked"][:], column["said"][:] = asked[best], said[best]

@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.dataset import Dataset
-from pytest_vigate.metrics._ngrams import Corpus, overlaps
+from pytest_vigate.metrics._ngrams import Corpus, agreement, overlaps
 from pytest_vigate.metrics._stemming import stem
 from pytest_vigate.metrics._subsequences import Lines, subsequences, union
 from pytest_vigate.metrics._texts import Pairs, pairs, unread
@@ -145,14 +145,14 @@ class Rouge(Additive):
         usable = np.bincount(found.sample, counted, len(corpus.answers))
         columns = []
         for hits, less in ((single, 0), (double, 1), (subsequence, 0), (by_line, 0)):
-            recall, precision, f1 = parts = _measure(hits, asked - less, said - less)
+            recall, precision, f1 = parts = agreement(hits, asked - less, said - less)
             if self.multi == "best":
                 best = found.best(f1)
                 columns += [recall[best], precision[best], f1[best]]
             else:
                 sums = (np.bincount(found.sample, part * counted, len(usable)) for part in parts)
                 columns += [total / np.maximum(usable, 1) for total in sums]
-        best = found.best(_measure(single, asked, said)[2])
+        best = found.best(agreement(single, asked, said)[2])
         there = usable > 0
         missed, invented = asked[best] - single[best], (said[best] - single[best]) * there
         short = there & (np.bincount(found.sample, asked > 1, len(usable)) == 0)
@@ -242,13 +242,6 @@ def _by_line(found: Pairs, corpus: Corpus, subsequence: Int) -> Int:
 def _counts(text: str) -> list[int]:
     """Words of every line that has any."""
     return [count for line in text.split("\n") if (count := len(_words(line)))]
-
-
-def _measure(hits: Int, asked: Int, said: Int) -> tuple[Float, Float, Float]:
-    """Recall, precision and their harmonic mean, to the last bit as rouge-score computes them: ties decide."""
-    recall, precision = hits / np.maximum(asked, 1), hits / np.maximum(said, 1)
-    both = recall + precision
-    return recall, precision, np.divide(2 * precision * recall, both, out=np.zeros(len(both)), where=both > 0)
 
 
 def _split(tokens: Tokens, lines: Mapping[int, Sequence[int]], text: int) -> list[list[int]]:

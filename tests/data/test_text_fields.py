@@ -8,7 +8,7 @@ import pytest
 
 from data.world import World, message
 from pytest_vigate.data.joining import join
-from pytest_vigate.data.records import CERTAIN
+from pytest_vigate.data.naming import CERTAIN
 from pytest_vigate.data.tables import Table
 
 

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from pytest_vigate.data import records
+from pytest_vigate.data import naming, records
 from pytest_vigate.data.coordinates import PRESETS, Float, Int
 from pytest_vigate.data.decoding import decode_document, read_array
 from pytest_vigate.data.files import shown
@@ -99,7 +99,7 @@ class Coco(Reader):
         return annotated(path, head) == "boxes"
 
     def read(self, source: Source) -> Table:
-        records.refuse_unknown_fields(source, self.name, ("id",))
+        naming.refuse_unknown_fields(source, self.name, ("id",))
         return _plain_results(source) if source.role == "predictions" else _read_truth(source)
 
 

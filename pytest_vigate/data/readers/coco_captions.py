@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from pytest_vigate.data import records
+from pytest_vigate.data import naming, records
 from pytest_vigate.data.answers import blank
 from pytest_vigate.data.decoding import array_names, decode_document, read_array, renamed
 from pytest_vigate.data.files import shown
@@ -62,7 +62,7 @@ class CocoCaptions(Reader):
 
     def read(self, source: Source) -> Table:
         known = ("id", "prediction") if source.role == "predictions" else ("id",)
-        records.refuse_unknown_fields(source, self.name, known)
+        naming.refuse_unknown_fields(source, self.name, known)
         return _read_results(source) if source.role == "predictions" else _read_truth(source)
 
 
@@ -116,7 +116,7 @@ def _read_truth(source: Source) -> Table:
 
 def _read_results(source: Source) -> Table:
     refuse_other_names(source)
-    own = records.own_reply(source, "caption", partial(array_names, source))
+    own = naming.own_reply(source, "caption", partial(array_names, source))
     decoder = msgspec.json.Decoder(list[renamed(source, Result, {"caption": own})])  # type: ignore[misc]  # made here
     results, place = read_array(source, decoder)
     ids, captions = [str(result.image_id) for result in results], [result.caption for result in results]

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pytest_vigate.data import records
+from pytest_vigate.data import naming, records
 from pytest_vigate.data.coordinates import Convention, Float, Order
 from pytest_vigate.data.dataset import Texts
 from pytest_vigate.data.files import read_bytes, shown
@@ -27,7 +27,7 @@ _FIELDS = (
 )
 #: Names under which ``fields`` declares a column of texts, but for ``text``.
 _TEXTS: dict[Role, tuple[str, ...]] = {
-    "predictions": tuple(name for name in records.REPLIES["predictions"] if name != "text"),
+    "predictions": tuple(name for name in naming.REPLIES["predictions"] if name != "text"),
     "references": ("reference",),
 }
 #: No column of texts: it would be one of lists, and nothing says how a cell would be split.
@@ -70,7 +70,7 @@ class CsvRows(Reader):
         return exported or (path.suffix.lower() == ".csv" and b"," in header)
 
     def read(self, source: Source) -> Table:
-        records.refuse_unknown_fields(source, self.name, _FIELDS)
+        naming.refuse_unknown_fields(source, self.name, _FIELDS)
         places, rows = _rows(source)
         ids, images = _ids(source, places, rows)
         first: dict[str, int] = {}
@@ -95,13 +95,13 @@ class CsvRows(Reader):
         # several references a sample are no one reply, from which boxes could be read
         listed = source.role == "references" and not boxed and source.boxes is None
         replies = _texts(places, rows, sample, name) if name and not listed else None
-        replied = source.role == "predictions" and records.declares(source, "text")
+        replied = source.role == "predictions" and naming.declares(source, "text")
         native = boxed and not replied
-        in_replies = bool(name) and not records.declares(source, "boxes") and not native
+        in_replies = bool(name) and not naming.declares(source, "boxes") and not native
         derive: Callable[[], RawBoxes] | None = partial(_boxes, source, places, rows, sample)
         if in_replies:
             derive = None if source.boxes is None else partial(read_boxes, source, replies or ())
-        accepted: Callable[[], Texts] | None = None if doubt is None else records.raising(doubt)
+        accepted: Callable[[], Texts] | None = None if doubt is None else naming.raising(doubt)
         if reference:
             accepted = partial(_accepted, places, rows, sample, reference, boxed=boxed)
         table = Table(
@@ -247,11 +247,11 @@ def _text_column(source: Source, header: Sequence[str], role: Role, *, alone: bo
     names = ("text", *_TEXTS[role]) if role == source.role else _TEXTS[role]
     ours = next((name for name in names if name in source.fields), "")
     if ours:
-        theirs = records.one_field(source, ours, ours)
+        theirs = naming.one_field(source, ours, ours)
         _require(source, theirs, header)
         return theirs, None
     try:
-        return records.text_field(
+        return naming.text_field(
             source, role, [name for name in header if role == "predictions" or name != _LISTS]
         ), None
     except DataError as error:
@@ -321,7 +321,7 @@ def _sizes(
     sides = []
     box, _ = _box_columns(source, tuple(rows[0]))
     for ours in names:
-        theirs = records.one_field(source, ours, ours)
+        theirs = naming.one_field(source, ours, ours)
         if ours in source.fields:
             _require(source, theirs, tuple(rows[0]))
         is_box = ours not in source.fields and theirs in box
@@ -345,15 +345,15 @@ def _sizes(
 def _boxes(source: Source, places: Sequence[str], rows: Sequence[Row], sample: Sequence[int]) -> RawBoxes:
     header = tuple(rows[0])
     columns, order = _box_columns(source, header)
-    records.refuse_two_answers(source, names=header, boxes={columns[0]: f"box: [{', '.join(columns)}]"})
+    naming.refuse_two_answers(source, names=header, boxes={columns[0]: f"box: [{', '.join(columns)}]"})
     convention = _convention(source, columns, order)
     for name in columns:
         _require(source, name, header)
     label = source.fields.get("label") or ("class" if "class" in header and "label" not in header else "label")
-    score = records.one_field(source, "score", "score")
+    score = naming.one_field(source, "score", "score")
     for name in ("label", "score"):
         if name in source.fields:
-            _require(source, records.one_field(source, name, name), header)
+            _require(source, naming.one_field(source, name, name), header)
     full = [j for j, row in enumerate(rows) if any(row[name] for name in columns)]
     vocabulary = Vocabulary()
     where = [places[j] for j in full]

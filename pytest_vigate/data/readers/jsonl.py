@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
-from pytest_vigate.data import records
+from pytest_vigate.data import naming, records
 from pytest_vigate.data.coordinates import Convention
 from pytest_vigate.data.dataset import Texts
 from pytest_vigate.data.decoding import convert
@@ -30,7 +30,7 @@ _FIELDS = ("id", *_PICTURE, "boxes", "box", *_PARTS)
 _ACCEPTED: type[list[str]] = str | list[str]  # type: ignore[assignment]  # mypy has no type for type expressions
 _FLAG: type[int] = bool | Literal[0, 1]  # type: ignore[assignment]  # mypy has no type for type expressions
 #: Fields that a reply may be declared as.
-_REPLIES = tuple(dict.fromkeys(("text", *records.REPLIES["predictions"], *records.REPLIES["references"])))
+_REPLIES = tuple(dict.fromkeys(("text", *naming.REPLIES["predictions"], *naming.REPLIES["references"])))
 
 
 class Box(NamedTuple):
@@ -59,10 +59,10 @@ class JsonLines(Reader):
     def sniff(self, path: Path, role: Role, head: bytes) -> bool:
         record = first_record(head)
         theirs_alone = {"filtered_resps", *(("raw_output",) if role == "predictions" else ("asset", "contents"))}
-        return has_lines(path) and records.bears_fields(record, role) and not theirs_alone & record.keys()
+        return has_lines(path) and naming.bears_fields(record, role) and not theirs_alone & record.keys()
 
     def read(self, source: Source) -> Table:
-        records.refuse_unknown_fields(source, self.name, (*_FIELDS, *_REPLIES))
+        naming.refuse_unknown_fields(source, self.name, (*_FIELDS, *_REPLIES))
         return tabulate(source, list(records.line_records(source)))
 
 
@@ -81,8 +81,8 @@ def tabulate(source: Source, found: Sequence[tuple[str, Record]]) -> Table:
     def untyped() -> Iterator[tuple[str, Record]]:
         return iter(found)
 
-    replied = source.role == "predictions" and records.declares(source, "text")
-    boxes = None if replied and not records.declares(source, "boxes") else _boxes(source, found)
+    replied = source.role == "predictions" and naming.declares(source, "text")
+    boxes = None if replied and not naming.declares(source, "boxes") else _boxes(source, found)
     if source.role == "predictions":
         name, replies = _replies(source, found, alone=boxes is None)
         derive_texts = None
@@ -114,7 +114,7 @@ def tabulate(source: Source, found: Sequence[tuple[str, Record]]) -> Table:
 
 
 def _column(source: Source, found: Sequence[tuple[str, Record]], ours: str, kind: type[T]) -> list[T | None]:
-    theirs = records.one_field(source, ours, ours)
+    theirs = naming.one_field(source, ours, ours)
     return [
         None if value is None else convert(value, kind, where=place, path=f"$.{theirs}")
         for place, record in found
@@ -155,9 +155,9 @@ def _replies(
             a field of other things is an error, where it would else be no reply.
     """
     if ours := _declared(source, "predictions"):
-        return records.one_field(source, ours, ours), tuple(_column(source, found, ours, str))
+        return naming.one_field(source, ours, ours), tuple(_column(source, found, ours, str))
     try:
-        name = records.text_field(source, "predictions", _names_in(found))
+        name = naming.text_field(source, "predictions", _names_in(found))
     except DataError:
         if alone:
             raise
@@ -187,7 +187,7 @@ def _declared(source: Source, role: Role) -> str:
 
     A file may hold both sides, and ``fields`` name the texts of both: ``text`` is those of the side that is read.
     """
-    names = [name for name in records.REPLIES[role] if name != "text"]
+    names = [name for name in naming.REPLIES[role] if name != "text"]
     return next((name for name in (["text"] if role == source.role else []) + names if name in source.fields), "")
 
 
@@ -204,13 +204,13 @@ def _accepted(
         alone: The records hold nothing else to compare with: who asks for texts is then told what the field holds.
     """
     if ours := _declared(source, "references"):
-        theirs = records.one_field(source, ours, ours)
+        theirs = naming.one_field(source, ours, ours)
         texts = _texts(found, theirs)
         return theirs, lambda: texts
     try:
-        name = records.text_field(source, "references", _names_in(found))
+        name = naming.text_field(source, "references", _names_in(found))
     except DataError as error:
-        return "", records.raising(error) if alone else None
+        return "", naming.raising(error) if alone else None
     if name and not alone:
         values = [record[name] for _, record in found if record.get(name) is not None]
         kinds = (str,) if name == "text" else (str, list)
@@ -246,7 +246,7 @@ class _Names:
 
 def _boxes(source: Source, found: Sequence[tuple[str, Record]]) -> Callable[[], RawBoxes] | None:
     def one(name: str) -> str:
-        return records.one_field(source, name, name)
+        return naming.one_field(source, name, name)
 
     names = _Names(
         one("boxes"),
@@ -266,7 +266,7 @@ def _boxes(source: Source, found: Sequence[tuple[str, Record]]) -> Callable[[], 
 
 def _derived(source: Source, found: Sequence[tuple[str, Record]], names: _Names, *, many: bool) -> RawBoxes:
     every = {key for _, record in found for key in record}
-    records.refuse_two_answers(source, names=every, boxes={"boxes": "boxes: boxes", "box": "box: box"})
+    naming.refuse_two_answers(source, names=every, boxes={"boxes": "boxes: boxes", "box": "box: box"})
     if source.boxes is None:
         raise DataError(
             source.file,

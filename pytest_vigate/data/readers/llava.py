@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from pytest_vigate.data import records
+from pytest_vigate.data import naming, records
 from pytest_vigate.data.decoding import array_names, decode_lines, read_array
 from pytest_vigate.data.files import has_lines
 from pytest_vigate.data.readers import Reader, first_record, first_result
@@ -91,13 +91,13 @@ class Llava(Reader):
     def sniff(self, path: Path, role: Role, head: bytes) -> bool:
         lines = has_lines(path)
         record = first_record(head) if lines else first_result(head)
-        if lines and records.bears_fields(record, role):
+        if lines and naming.bears_fields(record, role):
             return False
         return any(_looks_like_turns(record.get(name)) for name in ("conversations", "messages"))
 
     def read(self, source: Source) -> Table:
         predicted = source.role == "predictions"
-        records.refuse_unknown_fields(source, self.name, ("id", "prediction") if predicted else ("id",))
+        naming.refuse_unknown_fields(source, self.name, ("id", "prediction") if predicted else ("id",))
         lines = all(has_lines(path) for path in source.paths)
         if predicted:
             _refuse_other_replies(source, lines=lines)
@@ -151,7 +151,7 @@ def _refuse_other_replies(source: Source, *, lines: bool) -> None:
         return dict.fromkeys(name for _, record in records.line_records(source) for name in record)
 
     advice = "format: jsonl with " if lines else "write one record a line, and declare format: jsonl with "
-    own = records.own_reply(source, _TURNS, names, advice=advice)
+    own = naming.own_reply(source, _TURNS, names, advice=advice)
     if own not in (_TURNS, "messages"):
         raise DataError(
             source.file,

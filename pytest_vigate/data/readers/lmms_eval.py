@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pytest_vigate.data import records
+from pytest_vigate.data import naming, records
 from pytest_vigate.data.dataset import Texts
 from pytest_vigate.data.decoding import convert
 from pytest_vigate.data.files import encodable, has_lines
@@ -44,12 +44,12 @@ class LmmsEval(Reader):
         return has_lines(path) and first_record(head).keys() >= _SIGNS
 
     def read(self, source: Source) -> Table:
-        records.refuse_unknown_fields(source, self.name, ("id", "prediction", "reference"))
+        naming.refuse_unknown_fields(source, self.name, ("id", "prediction", "reference"))
         found = list(records.line_records(source))
         places = [place for place, _ in found]
         predicted = source.role == "predictions"
-        response = records.one_field(source, "prediction", "filtered_resps")
-        target = records.one_field(source, "reference", "target")
+        response = naming.one_field(source, "prediction", "filtered_resps")
+        target = naming.one_field(source, "reference", "target")
 
         def untyped() -> Iterator[tuple[str, Record]]:
             return iter(found)

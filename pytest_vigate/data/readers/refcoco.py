@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pytest_vigate.data import records
+from pytest_vigate.data import naming, records
 from pytest_vigate.data.coordinates import Convention
 from pytest_vigate.data.files import has_lines
 from pytest_vigate.data.readers import Reader, first_record
@@ -41,16 +41,16 @@ class RefCoco(Reader):
         return has_lines(path) and {"image", "sent", "bbox"} <= first_record(head).keys()
 
     def read(self, source: Source) -> Table:
-        records.refuse_unknown_fields(source, self.name, _FIELDS)
-        image, sent = records.one_field(source, "image", "image"), records.one_field(source, "label", "sent")
+        naming.refuse_unknown_fields(source, self.name, _FIELDS)
+        image, sent = naming.one_field(source, "image", "image"), naming.one_field(source, "label", "sent")
         fields: dict[str, str | tuple[str, ...]] = {"id": (image, sent), "label": sent, **source.fields}
         boxes = source.boxes
         found = list(records.line_records(source))
-        native = not (source.role == "predictions" and records.declares(source, "text"))
+        native = not (source.role == "predictions" and naming.declares(source, "text"))
         if "box" in fields or (native and any("bbox" in record for _, record in found)):
             fields.setdefault("box", "bbox")
             boxes = boxes or _PIXELS
-        elif source.role == "predictions" and fields.keys().isdisjoint(records.REPLIES["predictions"]):
+        elif source.role == "predictions" and fields.keys().isdisjoint(naming.REPLIES["predictions"]):
             fields.update(_reply(found))
         table = tabulate(replace(source, fields=fields, boxes=boxes), found)
         # what is declared binds the join, and the id is the format's own
@@ -65,14 +65,14 @@ class RefCoco(Reader):
 def _reply(found: Sequence[tuple[str, Record]]) -> dict[str, str]:
     """``answer`` as the reply, where records have no other text."""
     keys = {key for _, record in found for key in record}
-    return {"text": "answer"} if "answer" in keys and keys.isdisjoint(records.REPLIES["predictions"]) else {}
+    return {"text": "answer"} if "answer" in keys and keys.isdisjoint(naming.REPLIES["predictions"]) else {}
 
 
 def _boxes(
     source: Source, names: Collection[str], derive: Callable[[], RawBoxes], expressions: records.Column
 ) -> RawBoxes:
     boxes = {"bbox": "box: bbox", "boxes": "box: boxes", "box": "box: box"}
-    records.refuse_two_answers(source, names=names, boxes=boxes)
+    naming.refuse_two_answers(source, names=names, boxes=boxes)
     raw = derive()
     if raw.failures is not None:
         # a reply's boxes stand in its order: the first of every record

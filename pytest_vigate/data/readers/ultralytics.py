@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pytest_vigate.data import records
+from pytest_vigate.data import naming, records
 from pytest_vigate.data.readers import Reader, first_result
 from pytest_vigate.data.readers.coco import Results, read_results, refuse_other_names
 from pytest_vigate.data.tables import Role, Source, Table
@@ -25,7 +25,7 @@ class Ultralytics(Reader):
         return role == "predictions" and {"image_id", "file_name", "bbox"} <= first_result(head).keys()
 
     def read(self, source: Source) -> Table:
-        records.refuse_unknown_fields(source, self.name, ("id",))
+        naming.refuse_unknown_fields(source, self.name, ("id",))
         if source.role != "predictions":
             raise DataError(source.file, "format 'ultralytics' holds predictions; name the annotations they answer")
         results = read_results(source)

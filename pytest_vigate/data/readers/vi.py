@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from pytest_vigate.data import records
+from pytest_vigate.data import naming, records
 from pytest_vigate.data.coordinates import Convention, Float
 from pytest_vigate.data.dataset import Texts
 from pytest_vigate.data.decoding import decode_lines, mismatch, renamed
@@ -123,8 +123,8 @@ class Vi(Reader):
 
 
 def _read_predictions(source: Source) -> Table:
-    records.refuse_unknown_fields(source, Vi.name, ("id", *_RENAMEABLE))
-    theirs = {name: records.one_field(source, name, name) for name in _RENAMEABLE}
+    naming.refuse_unknown_fields(source, Vi.name, ("id", *_RENAMEABLE))
+    theirs = {name: naming.one_field(source, name, name) for name in _RENAMEABLE}
     places, found = decode_lines(source, msgspec.json.Decoder(renamed(source, Prediction, theirs)))
     untyped = partial(records.line_records, source)
     replies = tuple(record.raw_output for record in found)
@@ -221,7 +221,7 @@ class _Sample:
 
 
 def _read_references(source: Source) -> Table:
-    records.refuse_unknown_fields(source, Vi.name, ("id",))
+    naming.refuse_unknown_fields(source, Vi.name, ("id",))
     places, found = decode_lines(source, _REFERENCE)
     lines = partial(records.line_records, source)
     contents = [record.contents for record in found]

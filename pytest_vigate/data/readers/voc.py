@@ -11,7 +11,7 @@ from xml.parsers import expat
 
 import numpy as np
 
-from pytest_vigate.data import records
+from pytest_vigate.data import naming, records
 from pytest_vigate.data.coordinates import PRESETS
 from pytest_vigate.data.files import encodable, entries, inside, read_bytes, refuse_deeper, shown
 from pytest_vigate.data.readers import Reader
@@ -47,7 +47,7 @@ class Voc(Reader):
         return _is_xml(path) and b"<annotation" in head
 
     def read(self, source: Source) -> Table:
-        records.refuse_unknown_fields(source, self.name, ("id",))
+        naming.refuse_unknown_fields(source, self.name, ("id",))
         files = [file for path in source.paths for file in _files(source, path)]
         pictures = [_parsed(source, file) for file in files]
         images = [name for picture in pictures if (name := picture.text("filename"))]

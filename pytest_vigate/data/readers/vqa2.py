@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from pytest_vigate.data import records
+from pytest_vigate.data import naming, records
 from pytest_vigate.data.decoding import array_names, decode_document, read_array, renamed
 from pytest_vigate.data.files import shown
 from pytest_vigate.data.readers import Reader, annotated, first_result
@@ -81,7 +81,7 @@ class Vqa2(Reader):
         return annotated(path, head) == "answers"
 
     def read(self, source: Source) -> Table:
-        records.refuse_unknown_fields(source, self.name, ("prediction",) if source.role == "predictions" else ())
+        naming.refuse_unknown_fields(source, self.name, ("prediction",) if source.role == "predictions" else ())
         return _read_results(source) if source.role == "predictions" else _read_truth(source)
 
 
@@ -147,7 +147,7 @@ def _records(
 
 
 def _read_results(source: Source) -> Table:
-    own = records.own_reply(source, "answer", partial(array_names, source))
+    own = naming.own_reply(source, "answer", partial(array_names, source))
     decoder = msgspec.json.Decoder(list[renamed(source, Result, {"answer": own})])  # type: ignore[misc]  # made here
     results, place = read_array(source, decoder)
     ids, answers = [str(result.question_id) for result in results], [result.answer for result in results]

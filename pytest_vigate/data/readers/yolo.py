@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import yaml
 
-from pytest_vigate.data import records
+from pytest_vigate.data import naming, records
 from pytest_vigate.data.coordinates import PRESETS, Float
 from pytest_vigate.data.files import encodable, entries, inside, read_bytes, refuse_deeper, shown
 from pytest_vigate.data.pictures import read_size
@@ -34,7 +34,7 @@ class Yolo(Reader):
         return (path / "labels").is_dir() or any(file.suffix == ".txt" for file in path.iterdir())
 
     def read(self, source: Source) -> Table:
-        records.refuse_unknown_fields(source, self.name, ())
+        naming.refuse_unknown_fields(source, self.name, ())
         files: list[_Sample] = []
         for folder in source.paths:
             files += _samples(source, folder)
