@@ -464,10 +464,10 @@ def test_synonyms_are_those_of_nltk(reader: Any) -> None:
     rules = {("", ""), *(rule for rules in ENDINGS.values() for rule in rules)}
     inflected = [
         "glasses",
-        "wolves",
+        "bailifves",
         "boxes",
         "waltzes",
-        "churches",
+        "benches",
         "dishes",
         "firemen",
         "flies",
