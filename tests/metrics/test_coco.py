@@ -98,7 +98,8 @@ def sets(draw: st.DrawFn, *, cents: bool) -> tuple[dict[str, Any], list[dict[str
     def box() -> list[float]:
         x, y, w, h = (draw(st.integers(0, 12)) for _ in range(4))
         jitter = [draw(st.integers(0, 99)) * step if cents else 0 for _ in range(4)]
-        return [round(a + b, 2) for a, b in zip((x, y, w + 1, h + 1), jitter, strict=True)]
+        # Wider than 1: where no number exceeds it, they look relative and are refused.
+        return [round(a + b, 2) for a, b in zip((x, y, w + 2, h + 1), jitter, strict=True)]
 
     annotations: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
