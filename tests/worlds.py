@@ -8,6 +8,7 @@ import json
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import pytest
 from pytest_vigate import hookspecs
 from pytest_vigate.data.coordinates import Float
 from pytest_vigate.data.dataset import Boxes, Dataset, Side, Texts
+from pytest_vigate.data.documents import NO_REPLY
+from pytest_vigate.data.syntaxes import JSON, parse
 from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.metrics._boxes import areas
 from pytest_vigate.metrics._wordnet import find_wordnet
@@ -63,26 +66,32 @@ def dataset(
     *,
     present: Sequence[bool] | None = None,
     texts: tuple[Texts, Texts] | None = None,
+    documents: tuple[Sequence[str | None], Sequence[object]] | None = None,
     **attributes: Sequence[str | None],
 ) -> Dataset:
-    """A dataset of two sides with boxes, and perhaps texts; ids are s0, s1, …"""
+    """A dataset of two sides with boxes, and perhaps texts, replies and referenced documents; ids are s0, s1, …"""
     n = len(references.offsets) - 1
     answers, accepted = (None, None) if texts is None else texts
+    replies, due = (None, None) if documents is None else documents
+    said = [] if replies is None else [NO_REPLY if reply is None else parse(reply, JSON) for reply in replies]
     return Dataset(
         ids=tuple(f"s{i}" for i in range(n)),
         attributes={name: tuple(column) for name, column in attributes.items()},
         predictions=Side(
             "predictions.jsonl",
-            np.array([True] * n if present is None else present),
+            np.array([True] * n if present is None else present, dtype=np.bool_),
+            None if replies is None else tuple(replies),
             derive_boxes=lambda: predictions,
             derive_failures=dict,  # the boxes are read out of replies, without a fault
             derive_texts=None if answers is None else lambda: answers,
+            derive_documents=None if replies is None else lambda: said,
         ),
         references=Side(
             "references.jsonl",
             np.ones(n, dtype=bool),
             derive_boxes=lambda: references,
             derive_texts=None if accepted is None else lambda: accepted,
+            derive_documents=None if due is None else lambda: due,
         ),
     )
 
@@ -101,6 +110,40 @@ def texts(answers: Sequence[str], references: Sequence[Sequence[str]]) -> Datase
     )
     both = tuple((answer,) for answer in answers), tuple(tuple(accepted) for accepted in references)
     return dataset(nothing, nothing, texts=both)
+
+
+def replies(
+    said: Sequence[str | None], due: Sequence[object] | None = None, **attributes: Sequence[str | None]
+) -> Dataset:
+    """A dataset of raw JSON replies, None where there is none, and of referenced documents; ids are s0, s1, …"""
+    n = len(said)
+    nothing = boxes([[]] * n)
+    documents = said, [None] * n if due is None else due
+    found = dataset(nothing, nothing, present=None, texts=None, documents=documents, **attributes)
+    return found if due is not None else replace(found, references=Side("", np.zeros(n, dtype=bool)))
+
+
+def random_documents(rng: np.random.Generator, n: int) -> tuple[list[str | None], list[object]]:
+    """Fair replies beside referenced documents: values wrong, fields missing and invented, replies broken and missing."""
+    said: list[str | None] = []
+    due: list[object] = []
+    for _ in range(n):
+        parts = [{"name": str(rng.choice(WORDS)), "size": int(rng.integers(9))} for _ in range(rng.integers(3))]
+        document = {"count": len(parts), "kind": str(rng.choice(WORDS)), "parts": parts}
+        if rng.random() < 0.2:
+            document["note"] = "new"
+        due.append(document)
+        answer = json.loads(json.dumps(document))
+        if rng.random() < 0.3:
+            answer["kind"] = str(rng.choice(WORDS))
+        if rng.random() < 0.2:
+            del answer["count"]
+        if rng.random() < 0.2:
+            answer["colour"] = "red"
+        text = json.dumps(answer)
+        broken = [text[:-1], f"```json\n{text}\n```", f"Sure: {text}", "", None]
+        said.append(broken[int(rng.integers(5))] if rng.random() < 0.3 else text)
+    return said, due
 
 
 #: Words of made-up captions: stems, synonyms and numbers among them.

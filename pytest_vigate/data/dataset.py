@@ -7,7 +7,7 @@ texts never stumbles over a malformed box.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -105,6 +105,7 @@ class Side:
         derive_texts: Makes the texts on first use; None if the format has no texts.
         derive_unread: Makes `unread` on first use; None if texts are not read out of replies.
         derive_notes: Makes the notes on first use; None if there is nothing to note.
+        derive_documents: Makes the documents on first use; None if the format has none.
     """
 
     file: str
@@ -115,14 +116,16 @@ class Side:
     derive_texts: Callable[[], Texts] | None = field(default=None, repr=False)
     derive_unread: Callable[[], Mapping[int, ParseFailure]] | None = field(default=None, repr=False)
     derive_notes: Callable[[], tuple[str, ...]] | None = field(default=None, repr=False)
+    derive_documents: Callable[[], Iterable[object]] | None = field(default=None, repr=False)
 
     @property
     def parts(self) -> frozenset[str]:
-        """Names of the parts that this side can give: ``replies``, ``boxes``, ``texts``."""
+        """Names of the parts that this side can give: ``replies``, ``boxes``, ``texts``, ``documents``."""
         has = {
             "replies": self.replies is not None,
             "boxes": self.derive_boxes is not None,
             "texts": self.derive_texts is not None,
+            "documents": self.derive_documents is not None,
         }
         return frozenset(name for name, there in has.items() if there)
 
@@ -159,6 +162,20 @@ class Side:
         return self.derive_texts()
 
     @cached_property
+    def documents(self) -> Iterable[object]:
+        """(n,) the documents of this side, to iterate over as often as one likes.
+
+        Of the predictions a value, or a `ParseFailure` where there is no reply or none in the declared syntax. Of the
+        references a value each, None where the JSON is ``null``.
+
+        Raises:
+            DataError: If the format carries none, or a reference is not in the declared syntax.
+        """
+        if self.derive_documents is None:
+            raise DataError(self.file, "these records carry no replies; name the field that holds them under 'fields'")
+        return self.derive_documents()
+
+    @cached_property
     def unread(self) -> Mapping[int, ParseFailure]:
         """Samples of whose reply no answer can be taken, and why."""
         return {} if self.derive_unread is None else self.derive_unread()
@@ -189,6 +206,8 @@ class Workspace:
     """Folder, perhaps not there yet, that keeps what is dear to compute from run to run; None to keep nothing."""
     tell: Callable[[str], None] = _silent
     """Shows how far long work has come, on a line that the next call replaces; an empty text clears it."""
+    roots: tuple[Path, ...] = ()
+    """Resolved folders that every file has to lie in that a metric opens."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ import numpy as np
 from pytest_vigate.data.answers import Answers, accepted_texts
 from pytest_vigate.data.coordinates import Bool, Int
 from pytest_vigate.data.dataset import Dataset, Side
+from pytest_vigate.data.documents import Documents, due_documents
 from pytest_vigate.data.pairing import Pair
 from pytest_vigate.data.records import PICTURE_KEYS, TELLING, more_fields, stem
 from pytest_vigate.data.replies import ParseFailure, quoted
@@ -97,6 +98,9 @@ def join(
             references.replies,
             None if references.derive_boxes is None else lambda: pair.references,
             derive_texts=None if texts is None else lambda: accepted_texts(references, texts()),
+            derive_documents=None
+            if texts is None and references.documents is None
+            else lambda: due_documents(references),
         ),
     )
 
@@ -285,6 +289,7 @@ def _predictions(table: Table, record: Int, pair: Pair, *, texts: bool, textual:
         None if replies is None else lambda: answers.texts,
         None if replies is None else lambda: answers.failures,
         None if replies is None else lambda: answers.notes,
+        None if replies is None and table.documents is None else lambda: Documents(table, record),
     )
 
 

@@ -41,6 +41,8 @@ class ParseFailure:
     """0-based character of the reply, where one can be named."""
     rest: str = field(default="", compare=False, repr=False)
     """What is left of a broken answer: something in it may be whole."""
+    truncated: bool = False
+    """The text ends before what it began."""
 
     def __str__(self) -> str:
         return self.cause if self.position is None else f"{self.cause} at character {self.position + 1}"
@@ -49,6 +51,25 @@ class ParseFailure:
 def quoted(text: str, *, longest: int = 60) -> str:
     """Text of strangers in quotes, on one line: control characters as escapes, cut where it is long."""
     return repr(text if len(text) <= longest else f"{text[: longest - 1]}…")
+
+
+def excerpt(text: str, position: int, *, longest: int = 60) -> str:
+    """The piece of a strangers' text around a position, on one line, and a caret under it on a second one.
+
+    Args:
+        text: The whole text.
+        position: 0-based character; the end of the text is one too.
+        longest: Characters of the text that are shown at most.
+    """
+    start = max(0, min(position - longest // 2, len(text) - longest))
+    end = min(len(text), start + longest)
+    before = ("…" if start else "") + "".join(map(_visible, text[start:position]))
+    behind = "".join(map(_visible, text[position:end])) + ("…" if end < len(text) else "")
+    return f"{before}{behind}\n{' ' * len(before)}^"
+
+
+def _visible(char: str) -> str:
+    return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
 
 
 def extract(reply: str, rule: ReplyRule) -> str | ParseFailure:

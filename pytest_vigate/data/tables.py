@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -11,6 +11,7 @@ from pytest_vigate.data.coordinates import Bool, Convention, Float, Int
 from pytest_vigate.data.dataset import Texts
 from pytest_vigate.data.presets import BoxDeclaration, Preset
 from pytest_vigate.data.replies import ParseFailure, ReplyRule
+from pytest_vigate.data.syntaxes import JSON, Syntax
 
 Role = Literal["predictions", "references"]
 
@@ -42,6 +43,8 @@ class Source:
     presets: Mapping[str, Preset] = field(default_factory=dict, compare=False, repr=False)
     """All that are registered, by name, for hints: `readers.load` writes them."""
     replies: ReplyRule = "strict"
+    syntax: Syntax = JSON
+    """What replies and references are written in, for those who want documents."""
     labels_map: Mapping[str, str] | CodeRule = field(default_factory=dict, hash=False)
     """This side's label, or category code as text, → the label that both sides know; or how the codes count."""
     sums: dict[Path, str] = field(default_factory=dict, compare=False, repr=False)
@@ -143,6 +146,9 @@ class Table:
     """Takes the answer out of what the reply rule leaves of a reply; None where that is the answer."""
     derive_texts: Callable[[], Texts] | None = None
     """Makes what each record of the references accepts, on first use; None where they hold no texts."""
+    documents: Callable[[], Sequence[object]] | None = None
+    """Makes what each record holds as a value, on first use: a text is still to be parsed, anything else is a document,
+    null is none. None where only `replies` or `derive_texts` could be documents."""
     text_field: str = ""
     """Field of the replies or texts that was read: one file may hold both sides."""
     textual: Bool | None = None
@@ -159,7 +165,12 @@ class Table:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def with_counterpart(self, text_field: str, derive_texts: Callable[[], Texts] | None) -> Table:
+    def with_counterpart(
+        self,
+        text_field: str,
+        derive_texts: Callable[[], Texts] | None,
+        documents: Callable[[], Sequence[object]] | None = None,
+    ) -> Table:
         """These predictions with the references that their records hold too, if they hold any."""
         if derive_texts is None:
             return self
@@ -172,6 +183,7 @@ class Table:
             frames=None,
             find_answer=None,
             derive_texts=derive_texts,
+            documents=documents,
             text_field=text_field,
         )
         return replace(self, counterpart=lambda: references)

@@ -98,6 +98,7 @@ class _Merged:
             derive_boxes=None if side.derive_boxes is None else lambda: self._boxes(side.boxes),
             derive_failures=None if side.derive_failures is None else lambda: self._failures(side.failures or {}),
             derive_texts=None if side.derive_texts is None else partial(_refuse_texts, side.file),
+            derive_documents=None if side.derive_documents is None else partial(_refuse_texts, side.file),
         )
 
     def _replies(self, replies: Sequence[str | None]) -> tuple[str | None, ...]:
@@ -209,6 +210,7 @@ class _Split:
             derive_boxes=None if side.derive_boxes is None else lambda: self._boxes(side.boxes),
             derive_failures=None if side.derive_failures is None else lambda: self._failures(side.failures or {}),
             derive_texts=None if side.derive_texts is None else partial(_refuse_texts, side.file),
+            derive_documents=None if side.derive_documents is None else partial(_refuse_texts, side.file),
         )
 
     def _failures(self, failures: Mapping[int, ParseFailure]) -> dict[int, ParseFailure]:

@@ -298,7 +298,8 @@ def _load(
     dataset = join(predictions, references, attributes=data.attributes, missing=data.missing, extra=data.extra)
     if data.unit is not None:
         dataset = arrange(dataset, data.unit, pictures=picture_names(predictions, references))
-    return Loaded(replace(dataset, workspace=workspace), tuple(files), version)
+    roots = data.predictions.roots
+    return Loaded(replace(dataset, workspace=replace(workspace, roots=roots)), tuple(files), version)
 
 
 def _refuse_self(data: Data, predictions: Table, references: Table, *, same: bool) -> None:
@@ -342,7 +343,8 @@ def _check_parts(side: Side, metric: Metric) -> None:
     if lacking and not side.file:
         raise UnmeasurableError(f"{metric.name} compares with references; name them under data.references")
     if lacking:
-        parts = side.parts - {"texts"} if "replies" in side.parts else side.parts  # every reply is a text
+        # every reply is a text, and every text may be a document
+        parts = side.parts - ({"texts", "documents"} if "replies" in side.parts else {"documents"})
         has = ", ".join(sorted(parts)) or "nothing that can be scored"
         unread = lacking == {"boxes"} and "replies" in side.parts
         dialect = "declare how the replies write them, as boxes: qwen3-vl, " if unread else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -88,7 +89,11 @@ def estimate(
     n = statistics.n
     values = metric.evaluate(statistics, np.ones((1, n)))[0]  # (s,)
     trials = metric.trials(statistics)  # (n, s)
-    chunks = [metric.evaluate(statistics, chunk) for chunk in weights]
+    exact = groups is None and all(
+        score.share and np.isfinite([score.low, score.high]).all() for score in metric.configured
+    )
+    # Clopper–Pearson needs no draws, only to know whether there are to be any.
+    chunks = [metric.evaluate(statistics, chunk) for chunk in (islice(weights, 1) if exact else weights)]
     drawn = np.concatenate(chunks) if chunks else np.empty((0, len(values)))  # (B, s)
     tail = (1 - level) / 2
     found: dict[str, Estimate] = {}

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_vigate.data.coordinates import Resize, Space
 from pytest_vigate.data.presets import BoxDeclaration
+from pytest_vigate.data.syntaxes import JSON, Syntax
 from pytest_vigate.data.tables import CodeRule, Role, Source
 from pytest_vigate.errors import Problem
 from pytest_vigate.gates.model import Configuration, Data, Intervals, Position, Threshold, Waiver
@@ -66,6 +67,7 @@ def _build_source(place: Place, role: Any, surroundings: Surroundings, problems:
     fields = place.get("fields")
     boxes = place.get("boxes")
     labels = place.get("labels_map")
+    syntax = place.get("syntax")
     words = {key: word.text for key in ("format", "replies") if (word := place.get(key))}
     return Source(
         kind,
@@ -75,12 +77,28 @@ def _build_source(place: Place, role: Any, surroundings: Surroundings, problems:
         fields={key: _names(names) for key, names in fields.items()} if fields else {},
         declared=_build_boxes(boxes) if boxes else None,
         labels_map=_build_labels_map(labels) if labels else {},
+        syntax=_build_syntax(syntax) if syntax else JSON,
         **words,  # type: ignore[arg-type]  # the schema leaves only the literals
     )
 
 
 def _names(place: Place) -> str | tuple[str, ...]:
     return tuple(item.text for item in place.values()) if place.is_list else place.text
+
+
+def _build_syntax(place: Place) -> Syntax:
+    if not place.is_mapping:
+        return Syntax(place.value)
+    words: dict[str, Any] = {}
+    for key, found in place.items():
+        match key:
+            case "columns" | "required":
+                words[key] = tuple(item.text for item in found.values())
+            case "name" | "delimiter":
+                words[key] = found.text
+            case _:
+                words[key] = found.text == "allow"
+    return Syntax(**words)
 
 
 def _build_labels_map(place: Place) -> Mapping[str, str] | CodeRule:

@@ -351,6 +351,35 @@ def box_words_agree(data: Place) -> Iterator[Problem]:
             yield resize.problem("size and resize both say how large the model's input is", "remove one of them")
 
 
+#: Words of a syntax, and the syntaxes that they have a meaning for.
+_SYNTAX_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "duplicate_keys": ("json", "jsonl", "yaml"),
+    "nan": ("json", "jsonl"),
+    "surrogates": ("json", "jsonl"),
+    "columns": ("csv",),
+    "required": ("csv",),
+    "delimiter": ("csv",),
+}
+
+
+def syntax_words_agree(data: Place) -> Iterator[Problem]:
+    """Each word belongs to some syntaxes, and only JSON can be found in the midst of prose."""
+    for role in ("predictions", "references"):
+        source = data.get(role)
+        syntax = source and source.is_mapping and source.get("syntax")
+        if not source or not syntax:
+            continue
+        words = dict(syntax.items()) if syntax.is_mapping else {}
+        name = words["name"].text if "name" in words else syntax.text
+        rule = source.get("replies")
+        if rule and rule.value == "first-json" and name in ("jsonl", "yaml", "csv", "xml"):
+            yield rule.problem(f"first-json finds JSON, and the syntax is {name}", "declare fenced or answer-tag")
+        for word, place in words.items():
+            if word in _SYNTAX_WORDS and "name" in words and name not in _SYNTAX_WORDS[word]:
+                known = " and ".join(_SYNTAX_WORDS[word])
+                yield place.problem(f"{word} has a meaning for {known}, and the syntax is {name}", "remove it")
+
+
 def cluster_is_an_attribute(root: Place) -> Iterator[Problem]:
     """Only listed attributes are read from the records."""
     intervals, data = root.get("intervals"), root.get("data")
@@ -415,7 +444,7 @@ ENTRY_RULES: Final[tuple[Callable[[_Entry], Iterator[Problem]], ...]] = (
     small_groups_belong_to_per,
 )
 SECTION_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
-    "data": (attributes_differ, box_numbers_are_finite, resizing_leaves_room, box_words_agree),
+    "data": (attributes_differ, box_numbers_are_finite, resizing_leaves_room, box_words_agree, syntax_words_agree),
     "metrics": (family_names_are_plain,),
     "model": (model_fits_reports,),
     "intervals": (level_is_a_share,),

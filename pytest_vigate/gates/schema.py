@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from pytest_vigate.data.presets import builtin
+from pytest_vigate.data.syntaxes import SYNTAXES
 
 Schema = dict[str, Any]
 
@@ -189,11 +190,45 @@ def _source(description: str) -> Schema:
                 "first-json",
                 default="strict",
             ),
+            "syntax": _syntax(),
             "labels_map": _labels_map(),
         },
         required=("path",),
     )
     return _either(description, "a path, or a mapping such as {path: predictions.jsonl, format: vi}", path, whole)
+
+
+def _syntax() -> Schema:
+    columns = "a list such as [part, count]"
+    by_name = _choice("By name.", *SYNTAXES)
+    whole = _mapping(
+        "By name, and what may pass beyond its standard.",
+        {
+            "name": by_name,
+            "duplicate_keys": _allowance(
+                "JSON and YAML: a key that is there twice in one object; the last one counts."
+            ),
+            "nan": _allowance("JSON: NaN, Infinity and -Infinity."),
+            "surrogates": _allowance("JSON: escapes that are half of a character."),
+            "byte_order_mark": _allowance("A byte order mark at the beginning."),
+            "columns": _texts("CSV: the columns, all of them.", columns, "the name of a column"),
+            "required": _texts("CSV: columns that have to be there.", columns, "the name of a column"),
+            "delimiter": _text(
+                "CSV: what stands between cells.", "one character such as ;", pattern="^.$", default=","
+            ),
+        },
+        required=("name",),
+    )
+    return _either(
+        "What replies are written in, for families that read documents.",
+        "json, jsonl, yaml, csv or xml, or a mapping such as {name: json, duplicate_keys: allow}",
+        by_name,
+        whole,
+    )
+
+
+def _allowance(description: str) -> Schema:
+    return _choice(description, "refuse", "allow", default="refuse")
 
 
 def _boxes() -> Schema:

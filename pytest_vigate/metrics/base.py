@@ -28,10 +28,13 @@ from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.dataset import Dataset
 
+#: Texts in a column.
+Remarks = npt.NDArray[np.object_]
 #: Weight entries held at once when samples are left out one by one; 16 MB.
 CHUNK = 2_000_000
 _FILE = "vigate-file"
@@ -123,6 +126,8 @@ class Statistics:
         settled: Parameters that the data decided (``labels`` when the gate leaves it to the format), for signatures.
         notes: Sentences that every verdict of the family has to carry.
         undefined: Why a score is undefined whatever the weights, by its name: what the data lacks, and what to do.
+        remarks: (r,) what a report shows of a row, as a piece of a reply; empty where there is nothing to show. None
+            for families that show nothing.
 
     Raises:
         ValueError: If shapes disagree, a value is not finite or a sample index lies outside [0, n).
@@ -136,6 +141,7 @@ class Statistics:
     settled: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     undefined: Mapping[str, str] = field(default_factory=dict)
+    remarks: Remarks | None = None
 
     def __post_init__(self) -> None:
         rows = len(self.sample)
@@ -143,6 +149,8 @@ class Statistics:
             raise ValueError(f"values must be ({rows}, {len(self.columns)}), got {self.values.shape}")
         if rows and not (0 <= self.sample.min() and self.sample.max() < self.n):
             raise ValueError(f"sample must lie in [0, {self.n})")
+        if self.remarks is not None and self.remarks.shape != (rows,):
+            raise ValueError(f"remarks must be ({rows},), got {self.remarks.shape}")
         if not np.isfinite(self.values).all():
             raise ValueError("values must be finite")
         for name, key in self.keys.items():
@@ -176,7 +184,8 @@ class Statistics:
     def take(self, rows: Bool) -> Statistics:
         """The statistics of some rows; n stays as it is."""
         keys = {name: replace(key, code=key.code[rows]) for name, key in self.keys.items()}
-        return replace(self, values=self.values[rows], sample=self.sample[rows], keys=keys)
+        remarks = None if self.remarks is None else self.remarks[rows]
+        return replace(self, values=self.values[rows], sample=self.sample[rows], keys=keys, remarks=remarks)
 
     def mark(self, column: str, rows: Bool) -> Statistics:
         """The statistics with one column 1 in some rows and 0 in the others."""
@@ -204,12 +213,14 @@ class Statistics:
             codes = [names_[part.keys[name].code] for names_, part in zip(maps, parts, strict=True)]
             asked = frozenset[str]().union(*(part.keys[name].asked for part in parts))
             keys[name] = Key(np.concatenate(codes), names, asked, first.keys[name].twin)
+        remarks = [part.remarks for part in parts if part.remarks is not None]
         return replace(
             first,
             values=np.concatenate([part.values for part in parts]),
             sample=np.concatenate([part.sample + start for part, start in zip(parts, starts, strict=False)]),
             n=int(starts[-1]),
             keys=keys,
+            remarks=np.concatenate(remarks) if remarks else None,
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
             undefined={
                 name: why for name, why in first.undefined.items() if all(name in part.undefined for part in parts)

@@ -44,7 +44,7 @@ def test_list_of_references_is_all_that_is_accepted(world: World, name: str) -> 
     dataset = join(world.predictions("p.jsonl"), world.references("r.jsonl"))
     assert dataset.references.texts == (("two", "2", "two"), ("no",))
     assert dataset.predictions.texts == (("2",), ("yes",))
-    assert dataset.references.parts == {"texts"}
+    assert dataset.references.parts == {"texts", "documents"}
 
 
 @pytest.mark.parametrize("ours", ["text", "reference", "references"])
@@ -111,7 +111,7 @@ def test_other_things_in_text_fields_do_not_disturb_boxes(world: World) -> None:
 def test_reference_texts_beside_boxes(world: World) -> None:
     world.write_lines("r.jsonl", {"id": 1, "boxes": [[0, 0, 4, 4]], "reference": "a car"})
     side = join(world.predictions("r.jsonl", boxes=PIXELS), world.references("r.jsonl", boxes=PIXELS)).references
-    assert side.parts == {"boxes", "texts", "replies"}
+    assert side.parts == {"boxes", "texts", "documents", "replies"}
     assert side.texts == (("a car",),)
     assert side.boxes.xyxy.tolist() == [[0, 0, 4, 4]]
 
@@ -160,7 +160,7 @@ def test_one_file_of_both_sides(world: World) -> None:
         assert dataset.predictions.texts == (("2",), ("",))
         assert dataset.predictions.answered.tolist() == [True, False]
         assert dataset.references.texts == (("two", "2"), ("red",))
-        assert dataset.references.parts - {"replies"} == {"texts"}
+        assert dataset.references.parts - {"replies"} == {"texts", "documents"}
     assert predictions.text_field == "prediction"
     assert world.references("all.jsonl").text_field == "reference"
     assert join(predictions, world.references("all.jsonl"), attributes=("light",)).attributes == {
@@ -237,7 +237,7 @@ def test_rows_of_texts(world: World) -> None:
     assert dataset.predictions.answered.tolist() == [False, True]
     assert dataset.references.texts == (("one",), ("two",))
     assert dataset.attributes == {"light": ("day", "night")}
-    assert dataset.references.parts == {"texts"}
+    assert dataset.references.parts == {"texts", "documents"}
 
 
 def test_rows_with_one_id_are_its_references(world: World) -> None:

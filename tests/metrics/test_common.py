@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from pytest_vigate.data.coordinates import Float
-from pytest_vigate.data.dataset import Dataset, Texts
+from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.metrics import builtin
 from pytest_vigate.metrics.base import Metric, Statistics
 from pytest_vigate.metrics.documentation import bands, page, parameters
-from worlds import MINILM, dataset, jitter, random_boxes, random_texts, reorder
+from worlds import MINILM, dataset, jitter, random_boxes, random_documents, random_texts, reorder
 
 METRICS = builtin()
+T = TypeVar("T")
 SECTIONS = ("Definition", "Statistics", "Degenerate", "Differs from", "Sources", "Gate")
 
 #: What the defaults of a family ask for.
@@ -48,19 +49,22 @@ def make_data(seed: int, n: int) -> Dataset:
     rng = np.random.default_rng(seed)
     truth = random_boxes(rng, n, crowd=0.1)
     present = [bool(x) for x in rng.random(n) < 0.9]
-    return dataset(jitter(rng, truth), truth, present=present, texts=random_texts(rng, n))
+    texts = random_texts(rng, n)
+    return dataset(jitter(rng, truth), truth, present=present, texts=texts, documents=random_documents(rng, n))
 
 
 def rearranged(data: Dataset, order: list[int]) -> Dataset:
+    replies = data.predictions.replies or ()
     return dataset(
         reorder(data.predictions.boxes, order),
         reorder(data.references.boxes, order),
         present=[bool(data.predictions.present[i]) for i in order],
         texts=(taken(data.predictions.texts, order), taken(data.references.texts, order)),
+        documents=(taken(replies, order), taken(tuple(data.references.documents), order)),
     )
 
 
-def taken(column: Texts, order: list[int]) -> Texts:
+def taken(column: tuple[T, ...], order: list[int]) -> tuple[T, ...]:
     return tuple(column[i] for i in order)
 
 

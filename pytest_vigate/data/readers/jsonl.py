@@ -83,12 +83,15 @@ def tabulate(source: Source, found: Sequence[tuple[str, Record]]) -> Table:
 
     replied = source.role == "predictions" and naming.declares(source, "text")
     boxes = None if replied and not naming.declares(source, "boxes") else _boxes(source, found)
+    documents = None
     if source.role == "predictions":
         name, replies = _replies(source, found, alone=boxes is None)
+        documents = None if replies is not None else _values(found, name)
         derive_texts = None
     else:
         name, derive_texts = _accepted(source, found, alone=boxes is None)
         replies = _only_texts(found, name) if name else None
+        documents = _values(found, name)
     in_replies = boxes is None and replies is not None and source.boxes is not None
     _refuse_unseen(source, found, (*_REPLIES, *(_PICTURE if in_replies else ())), ())
     table = Table(
@@ -107,10 +110,14 @@ def tabulate(source: Source, found: Sequence[tuple[str, Record]]) -> Table:
         if source.framed
         else None,
         derive_texts=derive_texts,
+        documents=documents,
         text_field=name,
         questions=records.asked((record for _, record in found), _column(source, found, "image", str)),
     )
-    return table if source.role == "references" else table.with_counterpart(*_accepted(source, found, alone=True))
+    if source.role == "references":
+        return table
+    due, accepted = _accepted(source, found, alone=True)
+    return table.with_counterpart(due, accepted, _values(found, due))
 
 
 def _column(source: Source, found: Sequence[tuple[str, Record]], ours: str, kind: type[T]) -> list[T | None]:
@@ -155,7 +162,8 @@ def _replies(
             a field of other things is an error, where it would else be no reply.
     """
     if ours := _declared(source, "predictions"):
-        return naming.one_field(source, ours, ours), tuple(_column(source, found, ours, str))
+        name = naming.one_field(source, ours, ours)
+        return name, None if _all_structured(found, name) else tuple(_column(source, found, ours, str))
     try:
         name = naming.text_field(source, "predictions", _names_in(found))
     except DataError:
@@ -163,7 +171,7 @@ def _replies(
             raise
         return "", None
     if name and alone:
-        return name, tuple(_column(source, found, name, str))
+        return name, None if _all_structured(found, name) else tuple(_column(source, found, name, str))
     texts = _only_texts(found, name) if name else None
     if texts is None or all(text is None for text in texts):
         return "", None
@@ -180,6 +188,25 @@ def _only_texts(found: Sequence[tuple[str, Record]], name: str) -> tuple[str | N
     values = tuple(records.pick(record, name) for _, record in found)
     texts = tuple(value for value in values if value is None or isinstance(value, str))
     return texts if len(texts) == len(values) else None
+
+
+def _all_structured(found: Sequence[tuple[str, Record]], name: str) -> bool:
+    """Whether a field holds objects and arrays only, which are documents that somebody has parsed already."""
+    values = [value for _, record in found if (value := records.pick(record, name)) is not None]
+    return bool(values) and all(isinstance(value, Mapping | list) for value in values)
+
+
+def _values(found: Sequence[tuple[str, Record]], name: str) -> Callable[[], Sequence[object]] | None:
+    """`Table.documents` of a field; None where it holds nothing but texts, and lists of them."""
+    if not name or not any(_structured(records.pick(record, name)) for _, record in found):
+        return None
+    return lambda: [records.pick(record, name) for _, record in found]
+
+
+def _structured(value: object) -> bool:
+    if isinstance(value, list):
+        return not value or not all(isinstance(item, str) for item in value)
+    return value is not None and not isinstance(value, str)
 
 
 def _declared(source: Source, role: Role) -> str:

@@ -1,0 +1,111 @@
+"""Documents out of replies and references: what the model says in a syntax, and what is due."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from pytest_vigate.data.coordinates import Int
+from pytest_vigate.data.replies import ParseFailure, extract, quoted
+from pytest_vigate.data.syntaxes import parse
+from pytest_vigate.data.tables import Source, Table
+from pytest_vigate.errors import DataError
+
+#: Characters of replies up to which their documents are kept: parsed, they take some four times as much memory.
+KEPT = 1 << 26
+#: What a sample without a reply has in place of a document.
+NO_REPLY = ParseFailure("no reply")
+
+
+class Documents:
+    """The documents of predictions, one a sample, in the order of the samples; each a value or a `ParseFailure`.
+
+    They are parsed when they are asked for. Small ones are kept; large ones are parsed again for the next metric, which
+    costs less than the memory would.
+
+    Args:
+        table: The predictions.
+        record: (n,) prediction record of every sample, -1 where there is none.
+    """
+
+    def __init__(self, table: Table, record: Int) -> None:
+        self._table = table
+        self._record = record
+        self._kept: Sequence[object] | None = None
+
+    def __len__(self) -> int:
+        return len(self._record)
+
+    def __iter__(self) -> Iterator[object]:
+        if self._kept is not None:
+            return iter(self._kept)
+        replies = self._table.replies
+        if replies is None and self._table.documents is not None:
+            values = self._table.documents()
+            return (values[i] if i >= 0 and values[i] is not None else NO_REPLY for i in self._record.tolist())
+        texts = [replies[i] if replies is not None and i >= 0 else None for i in self._record.tolist()]
+        found = (NO_REPLY if text is None else read_document(text, self._table.source) for text in texts)
+        if sum(len(text) for text in texts if text is not None) > KEPT:
+            return found
+        with no_collection():
+            self._kept = [*found]
+        return iter(self._kept)
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """No search for garbage where nothing that is made can be garbage yet: it takes as long as parsing."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def read_document(reply: str, source: Source) -> object:
+    """The document in a reply, by the declared rule and syntax, or why there is none; positions are the reply's."""
+    answer = extract(reply, source.replies)
+    if isinstance(answer, ParseFailure):
+        return answer
+    found = parse(answer, source.syntax)
+    if isinstance(found, ParseFailure) and found.position is not None and answer is not reply:
+        # the last one: a draft of the answer may stand in the thinking
+        return replace(found, position=found.position + max(0, reply.rfind(answer)))
+    return found
+
+
+def due_documents(table: Table) -> Sequence[object]:
+    """The documents of references, one a record.
+
+    Raises:
+        DataError: If a record has none, or several, or its text is not in the declared syntax.
+    """
+    if table.documents is not None:
+        values = table.documents()
+    elif table.derive_texts is not None:
+        values = tuple(_one(texts, table.places(i)) for i, texts in enumerate(table.derive_texts()))
+    else:
+        raise DataError(table.source.file, "these records carry no documents; name the field under 'fields'")
+    found = []
+    with no_collection():
+        for i, value in enumerate(values):
+            document = read_document(value, table.source) if isinstance(value, str) else value
+            if isinstance(document, ParseFailure):
+                raise DataError(
+                    table.places(i),
+                    f"the reference {quoted(str(value))} is no {table.source.syntax.name} document: {document}; "
+                    "correct it, or declare its syntax",
+                )
+            found.append(document)
+    return found
+
+
+def _one(texts: Sequence[str], where: str) -> str:
+    if len(texts) == 1:
+        return texts[0]
+    count = f"{len(texts)} references, and a document is held against one" if texts else "no reference"
+    raise DataError(where, f"the record has {count}; write the document that is due")
