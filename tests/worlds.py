@@ -124,7 +124,7 @@ def replies(
 
 
 def random_documents(rng: np.random.Generator, n: int) -> tuple[list[str | None], list[object]]:
-    """Fair replies beside referenced documents: values wrong, fields missing and invented, replies broken and missing."""
+    """Fair replies beside referenced documents: wrong values, missing and invented fields, broken and no replies."""
     said: list[str | None] = []
     due: list[object] = []
     for _ in range(n):
