@@ -323,6 +323,58 @@ def write_answers(folder: Path) -> None:
     write_jsonl(folder / "accepted.jsonl", [{"id": f"q{i}", "references": both} for i, both in enumerate(accepted)])
 
 
+def write_replies(folder: Path, *, wrong: Sequence[str] = (), count: int = 20) -> None:
+    """replies.jsonl and documents.jsonl: inspections as JSON texts and as values; and inspection.schema.json.
+
+    Args:
+        folder: Where.
+        wrong: Replies of the first records, in place of right ones.
+        count: Records.
+    """
+    documents = [
+        {
+            "defect_found": i % 2 == 0,
+            "defect_type": ["scratch", "dent"][i // 2 % 2] if i % 2 == 0 else None,
+            "severity": ["low", "medium", "high"][i % 3],
+            "width": 10 + i,
+            "location": {"x": 3 * i, "y": 5 * i},
+            "parts": [{"name": f"bolt {j}", "count": j + 1} for j in range(1 + i % 3)],
+        }
+        for i in range(count)
+    ]
+    said = [*wrong, *(json.dumps(document) for document in documents[len(wrong) :])]
+    shared = [{"id": f"r{i}", "kind": ["defect", "clean"][i % 2]} for i in range(count)]
+    predictions = [{**record, "prediction": text} for record, text in zip(shared, said, strict=True)]
+    references = [{**record, "reference": document} for record, document in zip(shared, documents, strict=True)]
+    write_jsonl(folder / "replies.jsonl", predictions)
+    write_jsonl(folder / "documents.jsonl", references)
+    (folder / "inspection.schema.json").write_text(json.dumps(INSPECTION), encoding="utf-8")
+
+
+_WHOLE = {"type": "integer", "minimum": 0}
+INSPECTION: Mapping[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "required": ["defect_found", "defect_type", "severity", "width", "location", "parts"],
+    "additionalProperties": False,
+    "properties": {
+        "defect_found": {"type": "boolean"},
+        "defect_type": {"enum": ["scratch", "dent", None]},
+        "severity": {"enum": ["low", "medium", "high"]},
+        "width": {"type": "number", "exclusiveMinimum": 0},
+        "location": {"type": "object", "required": ["x", "y"], "properties": {"x": _WHOLE, "y": _WHOLE}},
+        "parts": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "count"],
+                "properties": {"name": {"type": "string"}, "count": _WHOLE},
+            },
+        },
+    },
+}
+
+
 GATE = """\
 vigate: 1
 data:

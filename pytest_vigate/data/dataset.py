@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
-from pytest_vigate.data.replies import ParseFailure
+from pytest_vigate.data.replies import ParseFailure, ReplyRule
+from pytest_vigate.data.syntaxes import JSON, Syntax
 from pytest_vigate.errors import DataError
 
 #: Texts of every sample: of the predictions the one answer, of the references all that are accepted.
@@ -106,6 +107,8 @@ class Side:
         derive_unread: Makes `unread` on first use; None if texts are not read out of replies.
         derive_notes: Makes the notes on first use; None if there is nothing to note.
         derive_documents: Makes the documents on first use; None if the format has none.
+        rule: How the answer is found in a reply.
+        syntax: What documents are written in.
     """
 
     file: str
@@ -117,6 +120,8 @@ class Side:
     derive_unread: Callable[[], Mapping[int, ParseFailure]] | None = field(default=None, repr=False)
     derive_notes: Callable[[], tuple[str, ...]] | None = field(default=None, repr=False)
     derive_documents: Callable[[], Iterable[object]] | None = field(default=None, repr=False)
+    rule: ReplyRule = "strict"
+    syntax: Syntax = JSON
 
     @property
     def parts(self) -> frozenset[str]:

@@ -290,6 +290,8 @@ def _predictions(table: Table, record: Int, pair: Pair, *, texts: bool, textual:
         None if replies is None else lambda: answers.failures,
         None if replies is None else lambda: answers.notes,
         None if replies is None and table.documents is None else lambda: Documents(table, record),
+        table.source.replies,
+        table.source.syntax,
     )
 
 

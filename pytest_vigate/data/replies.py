@@ -48,6 +48,10 @@ class ParseFailure:
         return self.cause if self.position is None else f"{self.cause} at character {self.position + 1}"
 
 
+#: What a reply beyond `LONGEST` has in place of an answer.
+TOO_LONG = ParseFailure(f"the reply is longer than {LONGEST} characters, which are not read")
+
+
 def quoted(text: str, *, longest: int = 60) -> str:
     """Text of strangers in quotes, on one line: control characters as escapes, cut where it is long."""
     return repr(text if len(text) <= longest else f"{text[: longest - 1]}…")
@@ -66,6 +70,15 @@ def excerpt(text: str, position: int, *, longest: int = 60) -> str:
     before = ("…" if start else "") + "".join(map(_visible, text[start:position]))
     behind = "".join(map(_visible, text[position:end])) + ("…" if end < len(text) else "")
     return f"{before}{behind}\n{' ' * len(before)}^"
+
+
+def located(text: str, failure: ParseFailure) -> str:
+    """Where a text fails, as `excerpt` shows it; empty where no place can be named."""
+    if failure.position is None:
+        return ""
+    prefix = f"at character {failure.position + 1}: "
+    piece, _, caret = excerpt(text, failure.position).partition("\n")
+    return f"{prefix}{piece}\n{' ' * len(prefix)}{caret}"
 
 
 def _visible(char: str) -> str:
@@ -87,7 +100,7 @@ def extract(reply: str, rule: ReplyRule) -> str | ParseFailure:
         The answer, or why there is none. Whether it parses as what the gate expects is for the caller to see.
     """
     if len(reply) > LONGEST:
-        return ParseFailure(f"the reply has {len(reply)} characters; more than {LONGEST} are not read")
+        return TOO_LONG
     if rule == "strict":
         return reply
     if rule == "fenced":
@@ -127,7 +140,7 @@ def fence(reply: str) -> tuple[int, int, ParseFailure | None]:
     inner = reply[word.end() if word else start + 3 : end]
     begin = end - len(inner.lstrip())
     if not whole:
-        return begin, end, ParseFailure("the code fence is not closed", start, rest=inner)
+        return begin, end, ParseFailure("the code fence is not closed", start, rest=inner, truncated=True)
     return begin, begin + len(inner.strip()), None
 
 
@@ -162,7 +175,7 @@ def _without_thinking(reply: str) -> str | ParseFailure:
         depth = max(0, depth - 1)
     if depth:
         if not last:
-            return ParseFailure("the thinking never ends", start)
+            return ParseFailure("the thinking never ends", start, truncated=True)
         rest = _without_thinking(reply[last:])
         if isinstance(rest, ParseFailure):
             position = None if rest.position is None else last + rest.position
@@ -190,7 +203,8 @@ def _in_answer_tag(text: str, *, thought: bool) -> str | ParseFailure:
     if not openings or tags[0] is not openings[0]:
         return ParseFailure("the <answer> tag is never opened", tags[0].start())
     if len(tags) < 2:
-        return ParseFailure("the <answer> tag is not closed", tags[0].start(), rest=text[tags[0].end() :])
+        rest = text[tags[0].end() :]
+        return ParseFailure("the <answer> tag is not closed", tags[0].start(), rest=rest, truncated=True)
     return text[tags[0].end() : tags[1].start()].strip()
 
 
@@ -203,18 +217,18 @@ def _first_json(text: str) -> str | ParseFailure:
     if openings:
         start = openings[0].end()
         end = next((tag.start() for tag in tags if tag.start() >= start), end)
-    fences = _fences(text, start, end)
-    found = _first_document(text, *(fences[0] if fences else (start, end)))
+    inside = fences(text, start, end)
+    found = _first_document(text, *(inside[0] if inside else (start, end)))
     if isinstance(found, ParseFailure):
         return found
-    for begin, stop in fences[1:]:
+    for begin, stop in inside[1:]:
         others = Pieces(text, begin, stop)
         if others.cut_off or any(text[piece.start : piece.end] != found for piece in others):
             return ParseFailure(_SEVERAL, begin, rest=found)
     return found
 
 
-def _fences(text: str, start: int, end: int) -> list[tuple[int, int]]:
+def fences(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """Where the text inside every code fence begins and ends; the last one may not be closed."""
     found: list[tuple[int, int]] = []
     while (opening := text.find("```", start, end)) >= 0:
@@ -245,7 +259,10 @@ def _first_document(text: str, start: int, end: int) -> str | ParseFailure:
     if broken is None:
         return ParseFailure("there is no JSON document")
     cause, position, begin = broken
-    return ParseFailure(cause, position, rest=text[begin:end])  # cut once: an attack has as many openers as characters
+    truncated = cause == _CUT_OFF and end == len(text)
+    return ParseFailure(
+        cause, position, rest=text[begin:end], truncated=truncated
+    )  # cut once: an attack has as many openers as characters
 
 
 def _only(text: str, begin: int, stop: int, end: int) -> str | ParseFailure:

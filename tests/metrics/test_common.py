@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -161,7 +162,9 @@ def test_perfect_predictions_reach_the_better_end(cls: type[Metric]) -> None:
     _, accepted = random_texts(rng, 30)
     accepted = tuple((texts[0],) * len(texts) for texts in accepted)  # a consensus needs references that agree
     metric = made(cls)
-    data = dataset(truth, truth, texts=(tuple((texts[0],) for texts in accepted), accepted))
+    due: list[object] = [{"count": i, "kind": "bolt", "parts": [{"name": "nut", "size": i}]} for i in range(30)]
+    documents = [json.dumps(document) for document in due], due
+    data = dataset(truth, truth, texts=(tuple((texts[0],) for texts in accepted), accepted), documents=documents)
     bears = np.atleast_1d(metric.trials(metric.statistics(data)).any(axis=0))
     assert bears.any()
     for score, value, measured in zip(cls.scores, scores(metric, data)[0], bears, strict=True):

@@ -1,0 +1,170 @@
+"""Whether replies are documents at all, and how much repair it takes where they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pytest_vigate.data.coordinates import Float
+from pytest_vigate.data.dataset import Dataset
+from pytest_vigate.data.layers import LAYERS, Layer, layer
+from pytest_vigate.data.replies import ParseFailure, located
+from pytest_vigate.errors import UnmeasurableError
+from pytest_vigate.metrics._examples import examples, sentences
+from pytest_vigate.metrics.base import Additive, Key, Pattern, Score, Statistics, ratio
+
+COLUMNS = ("samples", "compliant", "failed", "repaired", "bare", *LAYERS)
+#: Layers that a model which says nothing would keep at 0.
+_OF_SPEECH = ("fenced", "embedded", "truncated", "broken")
+
+
+@dataclass(frozen=True)
+class Format(Additive):
+    """Share of replies that are documents in the declared syntax, in [0, 1]; higher is better for ``compliance``.
+
+    Definition:
+        ``compliance = compliant / samples`` over all replies: those that the declared ``replies`` rule and ``syntax``
+        of ``data.predictions`` read as a document. Beside it, whatever the rule, every reply is in one layer, the
+        first of these that fits: ``empty`` says nothing; ``strict`` is a document as it is; ``fenced`` is one inside a
+        code fence around the whole reply; ``embedded`` holds one in the midst of prose, thinking, tags or fences;
+        ``truncated`` ends before its document, fence, tag or thinking does; ``broken`` is everything else. The layers'
+        shares add up to 1, and repair that hides a regression shows in them: ``compliance`` under ``first-json`` may
+        stay where it is while ``strict`` falls.
+
+        JSON is RFC 8259: a key that is twice in an object, ``NaN``, half of a character and a byte order mark are
+        failures, unless ``syntax: {name: json, duplicate_keys: allow}`` (``nan``, ``surrogates``,
+        ``byte_order_mark``) lets them pass. YAML is the safe core of version 1.2 without tags, and its document a
+        mapping or a list; CSV has one width; XML has no DTD and no entities of its own.
+
+    Statistics:
+        One row a sample, of 0 and 1: ``samples`` (1), ``compliant``, ``failed`` (the other way round), ``repaired``
+        (not ``strict``), ``bare`` (a document that is no object and no array) and a column a layer. The key ``cause``
+        says why a reply failed.
+
+    Degenerate:
+        A missing reply is an empty one. A reply of white space is empty. Where no reply says anything, ``compliance``
+        and ``strict`` are 0, ``empty`` is 1, and the other layers are undefined: silence is no sign of quality.
+        Predictions that are parsed already have no format. A bare text or number is valid JSON, and compliant; the
+        verdict counts them, and `schema` refuses them.
+
+    Differs from:
+        Python's ``json`` and most checks made of it, which take duplicate keys, ``NaN`` and halves of characters;
+        ``is-json`` and ``contains-json`` assertions of evaluation tools, which are the layers ``strict`` and
+        ``strict + fenced + embedded`` here.
+
+    Sources:
+        RFC 8259 (JSON), YAML 1.2.2 core schema, RFC 4180 (CSV), XML 1.0.
+
+    Gate:
+        ```yaml
+        vigate: 1
+        data:
+          predictions: replies.jsonl
+        thresholds:
+          format.compliance: {min: 95%}
+          format.truncated: {max: 1%}
+        ```
+    """
+
+    name: ClassVar[str] = "format"
+    scores: ClassVar[tuple[Score, ...]] = (
+        Score(
+            "compliance",
+            "share of all replies that parse under the declared rule and syntax",
+            bands=((0.95, "good"),),
+            share=True,
+        ),
+        Score("strict", "share of replies that are a document as they are", share=True),
+        Score("fenced", "share of replies that are one inside a code fence", direction=None, share=True),
+        Score("embedded", "share of replies with one in the midst of other text", direction=None, share=True),
+        Score("truncated", "share of replies that end before their document does", direction="lower", share=True),
+        Score("empty", "share of replies that say nothing", direction="lower", share=True),
+        Score("broken", "share of replies without a document", direction="lower", share=True),
+    )
+    patterns: ClassVar[tuple[Pattern, ...]] = (
+        Pattern(
+            high=("bertscore.f1",),
+            low=("compliance",),
+            advice="the meaning is right, and the application breaks on the form: constrain the decoding to the "
+            "syntax, or train on replies of the exact form",
+        ),
+    )
+
+    def statistics(self, data: Dataset) -> Statistics:
+        side = data.predictions
+        if side.replies is None:
+            found = "documents that are parsed already" if side.derive_documents is not None else "no replies"
+            raise UnmeasurableError(
+                f"{side.file}: format needs raw replies, and these records hold {found}; record them"
+            )
+        n = len(data)
+        column = {name: np.zeros(n) for name in COLUMNS}
+        column["samples"] += 1
+        causes, cause = {"": 0}, np.zeros(n, dtype=np.int64)
+        remarks = np.full(n, "", dtype=np.object_)
+        for i, (reply, document) in enumerate(zip(side.replies, side.documents, strict=True)):
+            failed = isinstance(document, ParseFailure)
+            at: Layer = "strict" if not failed and side.rule == "strict" else layer(reply, side.syntax)
+            column[at][i] = 1
+            if isinstance(document, ParseFailure):
+                cause[i] = causes.setdefault(document.cause, len(causes))
+                remarks[i] = located(reply or "", document)
+            elif not isinstance(document, dict | list):
+                column["bare"][i] = 1
+        column["failed"] = (cause > 0).astype(np.float64)
+        column["compliant"] = 1 - column["failed"]
+        column["repaired"] = 1 - column["strict"]
+        return Statistics(
+            columns=COLUMNS,
+            values=np.column_stack([column[name] for name in COLUMNS]),
+            sample=np.arange(n),
+            n=n,
+            keys={"cause": Key(cause, tuple(causes))},
+            remarks=remarks,
+        )
+
+    def formula(self, sums: Float) -> Float:
+        total = dict(zip(COLUMNS, sums.T, strict=True))
+        said = total["samples"] - total["empty"]
+        shares = []
+        for score in self.scores:
+            name = "compliant" if score.name == "compliance" else score.name
+            share = ratio(total[name], total["samples"])
+            shares.append(np.where(said > 0, share, np.nan) if name in _OF_SPEECH else share)
+        return np.column_stack(shares)
+
+    def faults(self, score: str) -> Mapping[str, str]:
+        words = {"compliance": ("failed", "failed to parse"), "strict": ("repaired", "not a document as they are")}
+        column, word = words.get(score, (score, score))
+        return {column: word}
+
+    def caveats(self, statistics: Statistics, score: str) -> Sequence[str]:
+        bare = int(statistics.column("bare").sum())
+        if not bare or score not in ("compliance", "strict"):
+            return ()
+        return (f"documents that are a bare text, number, true, false or null: {bare}; gate schema.adherence",)
+
+    def measures(self, statistics: Statistics, ids: Sequence[str]) -> Mapping[str, Any]:
+        key = statistics.keys["cause"]
+        kinds = {cause: key.code == code for code, cause in enumerate(key.names) if cause}
+        counted = {name: int(statistics.column(name).sum()) for name in ("samples", "failed", *LAYERS)}
+        return {**counted, "causes": examples(statistics, ids, kinds)}
+
+    def explain(self, measures: Mapping[str, Any]) -> Sequence[str]:
+        return tuple(_sentences(measures))
+
+
+def _sentences(measures: Mapping[str, Any]) -> Iterator[str]:
+    """What the layers and the causes tell."""
+    layers = ", ".join(f"{name} {measures[name]}" for name in LAYERS if measures[name])
+    yield f"{measures['samples']} replies: {layers}"
+    if measures["truncated"]:
+        yield f"truncated {measures['truncated']}: allow the model more tokens"
+    if measures["fenced"] and measures["failed"]:
+        yield f"fenced {measures['fenced']}: declare replies: fenced, or ask the model for no code fence"
+    if measures["embedded"] and measures["failed"]:
+        yield f"embedded {measures['embedded']}: ask the model for the document and nothing else"
+    yield from sentences(measures["causes"])
