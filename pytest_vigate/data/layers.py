@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 from pytest_vigate.data.answers import blank
@@ -34,7 +35,7 @@ def layer(reply: str | None, syntax: Syntax) -> Layer:
         return "fenced"
     rules: tuple[ReplyRule, ...] = ("answer-tag", "first-json") if syntax.name == "json" else ("answer-tag",)
     inside = [_found(reply, rule, syntax) for rule in rules]
-    pieces = [parse(piece, syntax) for piece in _pieces(reply, syntax)]
+    pieces = [_parsed(piece, reply, syntax) for piece in _pieces(reply, syntax)]
     if not all(map(_failed, inside)) or sum(not _failed(piece) for piece in pieces) == 1:
         return "embedded"
     failures = [found for found in (whole, fenced, *inside, *pieces) if isinstance(found, ParseFailure)]
@@ -50,10 +51,18 @@ def _found(reply: str, rule: ReplyRule, syntax: Syntax) -> object:
     answer = extract(reply, rule)
     if isinstance(answer, ParseFailure) or answer == reply:
         return answer if isinstance(answer, ParseFailure) else ParseFailure("nothing is around the document")
-    found = parse(answer, syntax)
+    found = _parsed(answer, reply, syntax)
     if isinstance(found, ParseFailure) and rule == "answer-tag":
         inner = extract(answer, "fenced")
-        return inner if isinstance(inner, ParseFailure) else parse(inner, syntax)
+        return inner if isinstance(inner, ParseFailure) else _parsed(inner, reply, syntax)
+    return found
+
+
+def _parsed(piece: str, reply: str, syntax: Syntax) -> object:
+    """The document that a piece of a reply is; where something stands behind it, no more of it was to come."""
+    found = parse(piece, syntax)
+    if isinstance(found, ParseFailure) and found.truncated and not reply.rstrip().endswith(piece.rstrip()):
+        return replace(found, truncated=False)
     return found
 
 
