@@ -6,6 +6,7 @@
     ├── GateFileError     the problems of one gate file, all of them; pytest exits 2
     ├── UnmeasurableError the score cannot be known; an error in JUnit, never a pass
     │   └── DataError     a data file cannot be read, placed or joined
+    │       └── NoDocumentsError  no reference is a document: they are texts, for other families
     └── PluginError       a plugin answered a hook with something that cannot be used
 """
 
@@ -71,6 +72,10 @@ class DataError(UnmeasurableError):
         self.where = where
         self.message = message
         super().__init__(f"{where}: {message}")
+
+
+class NoDocumentsError(DataError):
+    """None of the references is a document in the declared syntax."""
 
 
 class PluginError(VigateError):

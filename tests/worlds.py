@@ -7,7 +7,7 @@ import inspect
 import json
 import os
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -257,7 +257,7 @@ def vi_reference(name: str, *phrases: tuple[str, Sequence[Box]], **more: Any) ->
     }
 
 
-def write_jsonl(path: Path, records: Sequence[Mapping[str, Any]]) -> Path:
+def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> Path:
     """Write records, one a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{json.dumps(record)}\n" for record in records), encoding="utf-8")

@@ -11,7 +11,7 @@ from pytest_vigate.data.coordinates import Int
 from pytest_vigate.data.replies import ParseFailure, extract, quoted
 from pytest_vigate.data.syntaxes import parse
 from pytest_vigate.data.tables import Source, Table
-from pytest_vigate.errors import DataError
+from pytest_vigate.errors import DataError, NoDocumentsError
 
 #: Characters of replies up to which their documents are kept: parsed, they take some four times as much memory.
 KEPT = 1 << 26
@@ -82,8 +82,20 @@ def due_documents(table: Table) -> Sequence[object]:
     """The documents of references, one a record.
 
     Raises:
+        NoDocumentsError: If the references are texts, none of which is in the declared syntax.
         DataError: If a record has none, or several, or its text is not in the declared syntax.
     """
+    try:
+        return _due(table)
+    except DataError as error:
+        if table.documents is None and table.derive_texts is not None:
+            texts = (text for several in table.derive_texts() for text in several)
+            if all(isinstance(read_document(text, table.source), ParseFailure) for text in texts):
+                raise NoDocumentsError(error.where, error.message) from None
+        raise
+
+
+def _due(table: Table) -> Sequence[object]:
     if table.documents is not None:
         values = table.documents()
     elif table.derive_texts is not None:

@@ -105,7 +105,7 @@ class Pattern:
 class Key:
     """A family key: what `where` and `per` may split the rows by, beside the samples' own attributes."""
 
-    code: Int  # (r,) index into `names`
+    code: Int  # (r,) index into `names`; -1 where the row has no value, so that no condition on the key keeps it
     names: tuple[str, ...]
     asked: frozenset[str] = frozenset()
     """Names that the references have; the others stand in predictions alone."""
@@ -209,7 +209,8 @@ class Statistics:
         for name in first.keys:
             names = tuple(dict.fromkeys(word for part in parts for word in part.keys[name].names))
             place = {word: i for i, word in enumerate(names)}
-            maps = [np.array([place[word] for word in part.keys[name].names], dtype=np.int64) for part in parts]
+            # The last entry is for -1, no value.
+            maps = [np.array([*(place[word] for word in part.keys[name].names), -1], dtype=np.int64) for part in parts]
             codes = [names_[part.keys[name].code] for names_, part in zip(maps, parts, strict=True)]
             asked = frozenset[str]().union(*(part.keys[name].asked for part in parts))
             keys[name] = Key(np.concatenate(codes), names, asked, first.keys[name].twin)

@@ -83,9 +83,8 @@ VALID: tuple[tuple[str, object], ...] = (
     ("18446744073709551616", 2**64),
     ("-9223372036854775809", -(2**63) - 1),
     ("1" + "0" * 400, 10**400),
-    ("1" + "0" * 4999, 10**4999),  # longer than Python reads and prints
-    ("-1" + "0" * 4999, -(10**4999)),
-    ("1" + "0" * 9999, 10**9999),
+    ("1" + "0" * 639, 10**639),  # the longest that we read
+    ("-1" + "0" * 639, -(10**639)),
     ("0.0", 0.0),
     ("-0.0", -0.0),
     ("0.5", 0.5),
@@ -490,7 +489,8 @@ OURS: tuple[tuple[str, str, int], ...] = (
     ("[1.8e308]", "number out of range", 1),
     ('{"a":1e99999999999999999999}', "number out of range", 5),
     ("1" * 400 + ".5", "number out of range", 0),
-    ("[" + "1" * 10_001 + "]", "number out of range", 1),
+    ("[" + "1" * 641 + "]", "number out of range", 1),
+    ("-" + "1" * 5_000, "number out of range", 0),
     ("[" * 257 + "]" * 257, "nested deeper than 256 levels", 256),
     ("[1," * 257 + "1" + "]" * 257, "nested deeper than 256 levels", 768),
     ('{"a":' * 257 + "1" + "}" * 257, "nested deeper than 256 levels", 1280),

@@ -129,12 +129,12 @@ def parse(text: str, syntax: Syntax) -> object:
         A value, or a `ParseFailure` whose cause is one of this module's constants. It is `truncated` where the text,
         but for white space at its end, is the beginning of a document.
     """
-    if not _may_be_deep(text):
+    if not _may_be_deep(text) and not (len(text) > DIGITS and _LONG.search(text)):
         try:
             value: object = _DECODER.decode(text.removeprefix(BOM) if syntax.byte_order_mark else text)
             if syntax.duplicate_keys or _has_all_keys(value, text):
                 return value
-        # the decoder refuses, too, what stands deep in the caller's stack, and integers that Python would not print
+        # the decoder refuses, too, what stands deep in the caller's stack
         except (msgspec.MsgspecError, RecursionError, ValueError):
             pass
     return scan(text, syntax)
@@ -148,6 +148,9 @@ def scan(text: str, syntax: Syntax) -> object:
     value, end = found
     failure = _fault_behind(text, end, syntax)
     return value if failure is None else failure
+
+
+_LONG = re.compile(rf"[0-9]{{{DIGITS + 1}}}")
 
 
 def _has_all_keys(value: object, text: str) -> bool:
