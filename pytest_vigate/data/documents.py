@@ -69,12 +69,20 @@ def no_collection() -> Iterator[None]:
 def read_document(reply: str, source: Source) -> object:
     """The document in a reply, by the declared rule and syntax, or why there is none; positions are the reply's."""
     answer = extract(reply, source.replies)
-    if isinstance(answer, ParseFailure):
-        return answer
-    found = parse(answer, source.syntax)
-    if isinstance(found, ParseFailure) and found.position is not None and answer is not reply:
+    if not isinstance(answer, ParseFailure):
+        return _placed(parse(answer, source.syntax), answer, reply)
+    if source.replies == "first-json" and answer.rest:
+        found = _placed(parse(answer.rest, source.syntax), answer.rest, reply)
+        if isinstance(found, ParseFailure):  # the syntax says what is wrong more closely
+            return replace(found, truncated=answer.truncated)
+    return answer
+
+
+def _placed(found: object, piece: str, reply: str) -> object:
+    """What a piece of a reply is; a failure's position becomes the reply's."""
+    if isinstance(found, ParseFailure) and found.position is not None and piece is not reply:
         # the last one: a draft of the answer may stand in the thinking
-        return replace(found, position=found.position + max(0, reply.rfind(answer)))
+        return replace(found, position=found.position + max(0, reply.rfind(piece)))
     return found
 
 
@@ -105,6 +113,8 @@ def _due(table: Table) -> Sequence[object]:
     found = []
     with no_collection():
         for i, value in enumerate(values):
+            if value is None:
+                raise _not_one((), table.places(i))
             document = read_document(value, table.source) if isinstance(value, str) else value
             if isinstance(document, ParseFailure):
                 raise DataError(
@@ -119,5 +129,9 @@ def _due(table: Table) -> Sequence[object]:
 def _one(texts: Sequence[str], where: str) -> str:
     if len(texts) == 1:
         return texts[0]
+    raise _not_one(texts, where)
+
+
+def _not_one(texts: Sequence[str], where: str) -> DataError:
     count = f"{len(texts)} references, and a document is held against one" if texts else "no reference"
-    raise DataError(where, f"the record has {count}; write the document that is due")
+    return DataError(where, f"the record has {count}; write the document that is due")
