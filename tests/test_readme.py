@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from pytest_vigate.data import readers
 from pytest_vigate.evaluation.plan import read_plan
 from pytest_vigate.metrics import builtin
 from reading import Run
-from worlds import hook_example, real_data
+from worlds import evaluate, hook_example, real_data, replies
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,6 +32,7 @@ GATES = [block for block in blocks("yaml") if block.startswith("vigate: 1")]
 SHOWN = (
     "failing/failing.gate.yaml",
     "coins/coins_coco.gate.yaml",
+    "inspection/inspection.gate.yaml",
     pytest.param("vqa/vqa.gate.yaml", marks=pytest.mark.bertscore),
 )
 
@@ -47,6 +50,25 @@ def test_shown_output_is_what_the_run_prints(name: str, pytester: pytest.Pyteste
     printed = "\n".join(result.outlines)
     for part in shown.rstrip("\n").split("\n…\n"):
         assert part in printed
+
+
+def test_each_shown_reply_passes_the_questions_above_its_own(tmp_path: Path) -> None:
+    rows = re.findall(r"^\| Is it .*?\| `(\w+)\.(\w+)` \| `(.*?)` \|", README, flags=re.MULTILINE)
+    assert [family for family, _, _ in rows] == ["format", "schema", "fields", "consistency"]
+    due = {"defect": True, "severity": "low"}
+    schema = tmp_path / "inspection.schema.json"
+    severity = {"enum": ["low", "high"]}
+    schema.write_text(json.dumps({"required": [*due], "properties": {"severity": severity}}), encoding="utf-8")
+    metrics = {metric.name: metric for metric in builtin()}
+    for place, (_, _, reply) in enumerate(rows):
+        references = [json.loads(reply) if place == 3 else due, *[due] * 9]
+        data = replies([reply, *[json.dumps(due)] * 9], references)
+        data = replace(data, workspace=replace(data.workspace, roots=(tmp_path.resolve(),)))
+        for other, (family, score, _) in enumerate(rows):
+            parameters = {"schema": str(schema)} if family == "schema" else {}
+            found = evaluate(metrics[family](**parameters), data)[score]
+            if other <= place:
+                assert (found == 1) is (other < place), (reply, family)
 
 
 @pytest.mark.real_data

@@ -22,6 +22,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = {
     "rouge": ("rouge", "run"),
     "meteor": ("meteor", "run"),
     "bertscore": ("bertscore", "run"),
+    "fields": ("fields", "run"),
     "many-replies": ("replies", "run_many"),
     "hostile-replies": ("replies", "run_hostile"),
     "schema": ("schema", "run"),

@@ -29,7 +29,7 @@ SECTIONS = ("Definition", "Statistics", "Degenerate", "Differs from", "Sources",
 #: What the defaults of a family ask for.
 MARKS = {"bertscore": [pytest.mark.bertscore], "meteor": [pytest.mark.wordnet]}
 #: Parameters of families whose defaults ask for more than the tests have.
-PARAMETERS: Mapping[str, Mapping[str, Any]] = {"bertscore": MINILM}
+PARAMETERS: Mapping[str, Mapping[str, Any]] = {"bertscore": MINILM, "schema": {"required": ("count", "kind")}}
 
 every_metric = pytest.mark.parametrize(
     "cls", [pytest.param(cls, marks=MARKS.get(cls.name, []), id=cls.name) for cls in METRICS]

@@ -1,0 +1,794 @@
+"""JSON Schema files, linked: one schema that refers to nothing but itself, and bounds on what checking by it takes.
+
+Schemas come from strangers. What is left of them is what the draft checks, with every ``$ref`` turned into one to a
+definition of the linked schema: validators are given nothing to fetch, no address to resolve and no loop to fall into.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+from urllib.parse import unquote, urljoin, urlsplit
+from urllib.request import url2pathname
+
+from pytest_vigate.data.files import encodable, read_text
+from pytest_vigate.data.replies import ParseFailure, quoted
+from pytest_vigate.data.syntaxes import JSON, parse
+from pytest_vigate.errors import UnmeasurableError, did_you_mean
+from pytest_vigate.metrics._schema_faults import classify, of_rust, steps, wording
+
+Node: TypeAlias = dict[str, Any] | bool
+"""A schema, or a part of one that is a schema."""
+
+#: Levels of a schema file. What recurses over a schema goes no deeper.
+NESTED = 100
+#: Definitions and parts of a linked schema that may apply to one place of a document, each as often as it does:
+#: a few lines that refer to each other twice make billions.
+VISITS = 20_000
+#: Schemas inside each other that a validator may be in at once: it keeps them on the stack of the process.
+STACK = 3_000
+#: Bytes that one compiled pattern may take.
+PATTERN = 10 << 20
+#: Notes that verdicts carry, and unknown keywords that are compared with the known ones.
+_NOTES, _COMPARED = 5, 100
+#: Larger numbers are infinities to a validator, or compare as one.
+FARTHEST = int(sys.float_info.max)
+_LOOKS = re.compile(r"\(\?<?[=!]|\\[1-9k]")
+
+_HERE_ONE: Final = frozenset({"not", "if", "then", "else"})
+_HERE_MANY: Final = frozenset({"allOf", "anyOf", "oneOf"})
+_BELOW_ONE: Final = frozenset(
+    {"additionalProperties", "propertyNames", "contains", "items", "additionalItems"}
+    | {"unevaluatedItems", "unevaluatedProperties"}
+)
+_BELOW_NAMED: Final = frozenset({"properties", "patternProperties"})
+_HERE_NAMED: Final = frozenset({"dependentSchemas", "dependencies"})
+_HERE: Final = _HERE_ONE | _HERE_MANY | _HERE_NAMED
+_FIELDS: Final = frozenset({"patternProperties", "additionalProperties", "unevaluatedProperties", "propertyNames"})
+#: What of a document a part applies to that names neither a field nor the place of an item.
+_ANY_FIELD, _ANY_ITEM = ("field",), ("item",)
+_CLOSING: Final = frozenset({"additionalProperties", "additionalItems", "unevaluatedProperties", "unevaluatedItems"})
+_DEFINITIONS: Final = frozenset({"$defs", "definitions"})
+_PLAIN: Final = frozenset(
+    {"type", "enum", "const", "multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum", "maxLength"}
+    | {"minLength", "pattern", "maxItems", "minItems", "uniqueItems", "maxProperties", "minProperties", "required"}
+    | {"dependentRequired", "minContains", "maxContains", "format"}
+)
+_CHECKED: Final = _PLAIN | _HERE_ONE | _HERE_MANY | _BELOW_ONE | _BELOW_NAMED | _HERE_NAMED | {"prefixItems", "$ref"}
+_SAID: Final = frozenset(
+    {"$schema", "$id", "$anchor", "$comment", "$vocabulary", "$dynamicRef", "$dynamicAnchor", "$recursiveRef"}
+    | {"$recursiveAnchor", "$defs", "definitions", "title", "description", "default", "deprecated", "readOnly"}
+    | {"writeOnly", "examples", "contentEncoding", "contentMediaType", "contentSchema"}
+)
+_SINCE_2019: Final = frozenset(
+    {"dependentSchemas", "dependentRequired", "minContains", "maxContains", "unevaluatedItems", "unevaluatedProperties"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A version of JSON Schema.
+
+    Args:
+        name: As people call it.
+        validator: Name of its class in both libraries.
+        checks: Keywords that can make a document invalid.
+    """
+
+    name: str
+    validator: str
+    checks: frozenset[str]
+
+
+#: By `$schema`, without an empty fragment.
+DRAFTS: Final[Mapping[str, Draft]] = {
+    "https://json-schema.org/draft/2020-12/schema": Draft(
+        "2020-12", "Draft202012Validator", _CHECKED - {"additionalItems", "dependencies"}
+    ),
+    "https://json-schema.org/draft/2019-09/schema": Draft(
+        "2019-09", "Draft201909Validator", _CHECKED - {"prefixItems", "dependencies"}
+    ),
+    "http://json-schema.org/draft-07/schema": Draft(
+        "draft 7", "Draft7Validator", _CHECKED - _SINCE_2019 - {"prefixItems"}
+    ),
+}
+DEFAULT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Linked:
+    """A schema that refers to nothing but its own definitions.
+
+    Args:
+        schema: What is checked, and nothing else.
+        draft: What it is written in.
+        file: Its name in messages.
+        digest: ``sha256:…`` of all files; empty where there is none.
+        notes: What every verdict by it has to say.
+        costs: What checking by it takes.
+    """
+
+    schema: Node
+    draft: Draft
+    file: str
+    digest: str
+    notes: tuple[str, ...]
+    costs: Costs
+
+
+def link(file: Path, roots: Sequence[Path], *, formats: bool) -> Linked:
+    """Read a schema file and all that it refers to.
+
+    Args:
+        file: Resolved, below a root.
+        roots: Resolved folders that files may lie in; none allows those of the schema's own folder.
+        formats: Whether ``format`` is checked.
+
+    Raises:
+        UnmeasurableError: If a file cannot be read or is no schema of a known draft, a reference leads nowhere, out of
+            the roots or to the network, or nothing can be decided by the schema in bounded time.
+    """
+    files = _Files(file, roots or (file.parent,))
+    top = files.read(file)
+    linker = _Linker(files, formats=formats)
+    schema = linker.link(top, files.bases[id(top)] if isinstance(top, dict) else "", files.shown(file))
+    return _finished(schema, files.draft, files.shown(file), linker, files.digest)
+
+
+def require(names: Sequence[str]) -> Linked:
+    """The schema of an object with these keys."""
+    schema: Node = {"type": "object", "required": [*names]}
+    return Linked(schema, DRAFTS[DEFAULT], "required", "", (), Costs(_Graph(schema)))
+
+
+def _finished(schema: Node, draft: Draft, name: str, linker: _Linker, digest: str) -> Linked:
+    graph = _Graph(schema)
+    if loop := graph.loop():
+        places = [linker.places[part] for part in loop if part in linker.places] or [name]
+        way = f", by way of {' and '.join(places[1:3])}" if len(places) > 1 else ""
+        raise UnmeasurableError(
+            f"{places[0]}: this schema refers to itself without going down into the document{way}, so it decides "
+            "nothing; let it refer to itself below properties or items"
+        )
+    if graph.accepts_all():
+        unchecked = "; formats: true would check its formats" if linker.unchecked else ""
+        raise UnmeasurableError(
+            f"{name}: this schema accepts every document, so no reply could fail{unchecked}; "
+            "state what is due, or gate format.compliance"
+        )
+    costs = Costs(graph)
+    if costs.visits > VISITS or costs.chain > STACK:
+        raise UnmeasurableError(
+            f"{name}: {min(costs.visits, 10**12)} parts of this schema may apply to one place of a document, "
+            f"{costs.chain} of them inside each other; {VISITS} and {STACK} can be checked in bounded time; "
+            "refer to a definition once where it is referred to several times"
+        )
+    return Linked(schema, draft, name, digest, _few(linker.notes), costs)
+
+
+class _Files:
+    """The files of a schema, and every address in them."""
+
+    def __init__(self, top: Path, roots: Sequence[Path]) -> None:
+        self._top = top
+        self._roots = roots
+        self._sums: dict[str, str] = {}
+        self._read: dict[Path, Node] = {}
+        self._aliases: dict[str, Path] = {}
+        self._kept: list[object] = []
+        self.draft = DRAFTS[DEFAULT]
+        #: Schema or part of one, without fragment → by its address.
+        self.resources: dict[str, Any] = {}
+        self.anchors: dict[tuple[str, str], Any] = {}
+        #: Address that references in a part are relative to, by the identity of the part.
+        self.bases: dict[int, str] = {}
+        #: Addresses that have a dynamic anchor, by its name.
+        self.dynamic: dict[str, set[str]] = {}
+
+    def shown(self, path: Path) -> str:
+        """A file as its user knows it."""
+        for root in self._roots:
+            if path.is_relative_to(root):
+                return encodable(path.relative_to(root).as_posix())
+        return encodable(path.name)
+
+    @property
+    def digest(self) -> str:
+        """One file has the sum that ``sha256sum`` prints, several have that of such a listing."""
+        if len(self._sums) == 1:
+            return f"sha256:{next(iter(self._sums.values()))}"
+        listing = "".join(f"{checksum}  {name}\n" for name, checksum in sorted(self._sums.items()))
+        return f"sha256:{hashlib.sha256(listing.encode()).hexdigest()}"
+
+    def read(self, path: Path) -> Node:
+        """The schema in a file.
+
+        Raises:
+            UnmeasurableError: If it holds none.
+        """
+        if path in self._read:
+            return self._read[path]
+        where = self.shown(path)
+        text = read_text(path, where)
+        found = parse(text, JSON)
+        if isinstance(found, ParseFailure):
+            at = found.position or 0
+            line, column = text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1
+            raise UnmeasurableError(f"{where}:{line}:{column}: this is no JSON: {found.cause}; correct the schema")
+        if not isinstance(found, dict | bool):
+            raise UnmeasurableError(f"{where}: a schema is an object, or true or false, found {_kind(found)}")
+        if _depth(found) > NESTED:
+            raise UnmeasurableError(
+                f"{where}: the schema is nested deeper than {NESTED} levels; move parts of it into $defs"
+            )
+        self._sums[self._relative(path)] = hashlib.sha256(text.encode()).hexdigest()
+        self._check_draft(found, where, first=not self._read)
+        self._read[path] = found
+        validate(found, self.draft, where)
+        address = path.as_uri()
+        self.resources[address] = found
+        self.index(found, address, where)
+        base = self.bases.get(id(found), address)
+        if base.startswith(("http://", "https://")):
+            self._aliases.setdefault(base[: base.rindex("/") + 1], path.parent)
+        return found
+
+    def _relative(self, path: Path) -> str:
+        """A name that does not depend on where the schemas stand."""
+        try:
+            return Path(os.path.relpath(path, self._top.parent)).as_posix()
+        except ValueError:  # another drive
+            return self.shown(path)
+
+    def _check_draft(self, schema: Node, where: str, *, first: bool) -> None:
+        stated = schema.get("$schema") if isinstance(schema, dict) else None
+        if stated is None:
+            return
+        draft = DRAFTS.get(stated.removesuffix("#")) if isinstance(stated, str) else None
+        if draft is None:
+            raise UnmeasurableError(
+                f"{where}: $schema is {quoted(str(stated))}, which is not read; "
+                f"write one of {', '.join(DRAFTS)}, or none for 2020-12"
+            )
+        if not first and draft is not self.draft:
+            raise UnmeasurableError(
+                f"{where}: this schema is written in {draft.name}, and {self.shown(self._top)}, which refers to it, in "
+                f"{self.draft.name}; write both in one"
+            )
+        self.draft = draft
+
+    def index(self, schema: Any, base: str, where: str) -> None:
+        """Enter the addresses and anchors of a schema and all its parts."""
+        self._kept.append(schema)  # an identity stays one while its owner lives
+        stack = [(schema, base)]
+        while stack:
+            part, base = stack.pop()
+            if not isinstance(part, dict):
+                continue
+            stated = part.get("$id")
+            if isinstance(stated, str) and not ("$ref" in part and self.draft.name == "draft 7"):
+                if stated.startswith("#"):
+                    self.anchors[base, stated[1:]] = part
+                else:
+                    base = urljoin(base, stated).partition("#")[0]
+                    if self.resources.setdefault(base, part) is not part:
+                        raise UnmeasurableError(f"{where}: two schemas have the $id {quoted(base)}; rename one")
+            self.bases[id(part)] = base
+            for keyword in ("$anchor", "$dynamicAnchor"):
+                if isinstance(name := part.get(keyword), str):
+                    self.anchors[base, name] = part
+            if isinstance(name := part.get("$dynamicAnchor"), str):
+                self.dynamic.setdefault(name, set()).add(base)
+            if part.get("$recursiveAnchor") is True:
+                self.dynamic.setdefault("", set()).add(base)
+            stack += [(inner, base) for _, inner in _parts(part, definitions=True)]
+
+    def find(self, reference: str, base: str, where: str) -> tuple[Any, str]:
+        """What a reference leads to, and the address that references in it are relative to.
+
+        Raises:
+            UnmeasurableError: If it leads nowhere that may be read.
+        """
+        address, _, fragment = (
+            f"{base}{reference}" if reference.startswith("#") else urljoin(base, reference)
+        ).partition("#")
+        if address not in self.resources:
+            self.read(self._file(address, reference, where))
+        found = self.resources.get(address)
+        if found is None:  # the address of a file by way of an $id
+            found = self.resources[address] = self.read(self._file(address, reference, where))
+        base = self.bases.get(id(found), address)
+        fragment = unquote(fragment)
+        if fragment.startswith("/"):
+            return self._point(found, fragment, base, f"{where}: $ref is {quoted(reference)}")
+        if fragment:
+            found = self.anchors.get((base, fragment))
+            if found is None:
+                raise UnmeasurableError(
+                    f"{where}: $ref is {quoted(reference)}, and there is no $anchor {quoted(fragment)}; correct it"
+                )
+        return found, base
+
+    def _point(self, found: Any, pointer: str, base: str, where: str) -> tuple[Any, str]:
+        for token in pointer[1:].split("/"):
+            name = token.replace("~1", "/").replace("~0", "~")
+            inner: Any = None
+            if isinstance(found, dict):
+                inner = found.get(name)
+            elif isinstance(found, list) and name.isdecimal() and len(name) < 10 and int(name) < len(found):
+                inner = found[int(name)]
+            if inner is None:
+                near = [key for key in found if len(key) <= 2 * len(name)] if isinstance(found, dict) else []
+                hint = did_you_mean(name, near) if len(name) < 100 else ""
+                raise UnmeasurableError(f"{where}, and there is no {quoted(name)}; {hint or 'correct it'}")
+            found = inner
+            base = self.bases.get(id(found), base)
+        return found, base
+
+    def _file(self, address: str, reference: str, where: str) -> Path:
+        said = f"{where}: $ref is {quoted(reference)}"
+        for prefix, folder in self._aliases.items():
+            if address.startswith(prefix):
+                path = folder / unquote(address[len(prefix) :])
+                break
+        else:
+            parts = urlsplit(address)
+            if parts.scheme != "file" or parts.netloc not in ("", "localhost") or parts.query:
+                raise UnmeasurableError(
+                    f"{said}, and nothing is fetched; put that schema into a file below the root and refer to the file"
+                )
+            path = Path(url2pathname(parts.path))
+        try:
+            path = path.resolve()
+            outside = not any(path.is_relative_to(root) for root in self._roots)
+            missing = not outside and not path.exists()
+        except (OSError, RuntimeError, ValueError):
+            outside, missing = False, True
+        if outside:
+            raise UnmeasurableError(
+                f"{said}, which leads out of the folders that data may come from; move that file below the root"
+            )
+        if missing:
+            raise UnmeasurableError(f"{said}, and there is no such file; a reference is relative to its own file")
+        return path
+
+
+class _Linker:
+    """Turns every reference into one to a definition of the schema that is made."""
+
+    def __init__(self, files: _Files, *, formats: bool) -> None:
+        self._files = files
+        self._formats = formats
+        self._names: dict[int, str] = {}
+        self._queue: list[tuple[str, Any, str, str]] = []
+        self._patterns: set[str] = set()
+        self._unknown: set[str] = set()
+        #: A format is stated and not checked.
+        self.unchecked = False
+        self.notes: dict[str, None] = {}
+        #: Where a part of the linked schema was written, by its identity.
+        self.places: dict[int, str] = {}
+
+    def link(self, top: Node, base: str, name: str) -> Node:
+        """The schema without references outside of itself."""
+        schema = self._convert(top, base, f"{name}: $")
+        definitions: dict[str, Node] = {}
+        while self._queue:
+            key, target, base, place = self._queue.pop()
+            definitions[key] = self._convert(target, base, place)
+        if isinstance(schema, dict) and definitions:
+            schema[self._holder] = definitions
+        if self.unchecked:
+            self.notes["the schema states formats, which are not checked; set formats: true"] = None
+        return schema
+
+    @property
+    def _holder(self) -> str:
+        return "definitions" if self._files.draft.name == "draft 7" else "$defs"
+
+    def _convert(self, part: Any, base: str, place: str) -> Node:
+        if isinstance(part, bool):
+            return part or {"not": {}}  # of false itself, jsonschema loses the place in the document
+        base = self._files.bases.get(id(part), base)
+        made: dict[str, Any] = {}
+        self.places[id(made)] = place
+        draft = self._files.draft
+        alone = draft.name == "draft 7" and "$ref" in part
+        for keyword, value in part.items():
+            if keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
+                made["$ref"] = self._refer(keyword, value, base, place)
+            elif keyword not in draft.checks:
+                self._note_unknown(keyword, place)
+            elif alone:
+                self._note(f"{place}: {draft.name} reads nothing beside $ref, so {keyword!r} checks nothing there")
+            elif keyword in _PLAIN:
+                self._plain(made, keyword, value, place)
+            elif keyword == "patternProperties":
+                made[keyword] = {}
+                for pattern, inner in value.items():
+                    self._check_pattern(pattern, place)
+                    made[keyword][pattern] = self._convert(inner, base, _below(place, keyword, pattern))
+            elif keyword in _BELOW_NAMED or keyword in _HERE_NAMED:
+                made[keyword] = {
+                    name: inner if isinstance(inner, list) else self._convert(inner, base, _below(place, keyword, name))
+                    for name, inner in value.items()
+                }
+            elif isinstance(value, list):
+                made[keyword] = [self._convert(inner, base, _below(place, keyword, i)) for i, inner in enumerate(value)]
+            elif keyword in _CLOSING and value is False:
+                made[keyword] = value
+            else:
+                made[keyword] = self._convert(value, base, _below(place, keyword))
+        return _tidied(made)
+
+    def _refer(self, keyword: str, reference: str, base: str, place: str) -> str:
+        target, base = self._files.find(reference, base, place)
+        if keyword != "$ref":
+            name = "" if keyword == "$recursiveRef" else reference.rpartition("#")[2]
+            if len(self._files.dynamic.get(name, ())) > 1:
+                raise UnmeasurableError(
+                    f"{place}: {keyword} is {quoted(reference)}, and several schemas have its anchor, so that what it "
+                    "means depends on the way to it; write $ref"
+                )
+        if not isinstance(target, dict | bool):
+            raise UnmeasurableError(
+                f"{place}: {keyword} is {quoted(reference)}, which is {_kind(target)} and no schema"
+            )
+        key = id(target) if isinstance(target, dict) else int(target)  # no address is 0 or 1
+        if key not in self._names:
+            where = f"{place}, {keyword} {quoted(reference)}"
+            if isinstance(target, dict) and id(target) not in self._files.bases:  # below a keyword of the author's own
+                validate(target, self._files.draft, where)
+                self._files.index(target, base, where)
+            self._names[key] = str(len(self._names))
+            self._queue.append((self._names[key], target, base, where))
+        return f"#/{self._holder}/{self._names[key]}"
+
+    def _plain(self, made: dict[str, Any], keyword: str, value: Any, place: str) -> None:
+        if keyword == "format":
+            if not self._formats:
+                self.unchecked = True
+                return
+            if not knows_format(value, self._files.draft):
+                self._note(f"{place}: the format {quoted(value)} is not known and checks nothing")
+                return
+        if keyword == "pattern":
+            self._check_pattern(value, place)
+        if _beyond(value):
+            raise UnmeasurableError(
+                f"{place}: {keyword} holds a number beyond {float(FARTHEST):.1e}; write a smaller one"
+            )
+        made[keyword] = value
+
+    def _check_pattern(self, pattern: str, place: str) -> None:
+        if pattern not in self._patterns:
+            if why := refused_pattern(pattern):
+                raise UnmeasurableError(f"{place}: the pattern {quoted(pattern)} {why}")
+            self._patterns.add(pattern)
+
+    def _note_unknown(self, keyword: str, place: str) -> None:
+        if keyword in _CHECKED:
+            self._note(f"{place}: {keyword!r} is no keyword of {self._files.draft.name} and checks nothing")
+        elif (
+            keyword not in _SAID
+            and keyword not in self._unknown
+            and len(self._unknown) < _COMPARED
+            and len(keyword) < 40
+        ):
+            self._unknown.add(keyword)
+            if hint := did_you_mean(keyword, sorted(self._files.draft.checks)):
+                self._note(f"{place}: {quoted(keyword)} is no keyword of JSON Schema and checks nothing; {hint}")
+
+    def _note(self, note: str) -> None:
+        self.notes[note] = None
+
+
+def _parts(part: Mapping[str, Any], *, definitions: bool = False) -> Iterator[tuple[str, Any]]:
+    """The schemas right inside a schema, each with the keyword that holds it."""
+    for keyword, value in part.items():
+        if isinstance(value, dict) and (
+            keyword in _BELOW_NAMED or keyword in _HERE_NAMED or (definitions and keyword in _DEFINITIONS)
+        ):
+            yield from ((keyword, inner) for inner in value.values() if isinstance(inner, dict | bool))
+        elif isinstance(value, list) and (keyword in _HERE_MANY or keyword in ("prefixItems", "items")):
+            yield from ((keyword, inner) for inner in value)
+        elif isinstance(value, dict | bool) and (keyword in _HERE_ONE or keyword in _BELOW_ONE):
+            yield keyword, value
+
+
+class _Graph:
+    """The parts of a linked schema: which apply to the same place as another, and which below it."""
+
+    def __init__(self, schema: Node) -> None:
+        self.parts: list[dict[str, Any]] = []
+        self._number: dict[int, int] = {}
+        self._top = schema
+        if isinstance(schema, dict):
+            self._collect(schema)
+        n = len(self.parts)
+        #: (other part) of every part, where both apply to one place.
+        self.here: list[list[int]] = [[] for _ in range(n)]
+        #: (what of the document, other part) of every part.
+        self.below: list[list[tuple[object, int]]] = [[] for _ in range(n)]
+        self.weight = [1] * n
+        for i, part in enumerate(self.parts):
+            self._connect(i, part)
+
+    def _collect(self, schema: dict[str, Any]) -> None:
+        stack: list[Any] = [schema]
+        while stack:
+            part = stack.pop()
+            if isinstance(part, dict):
+                self._number[id(part)] = len(self.parts)
+                self.parts.append(part)
+                stack += [inner for _, inner in _parts(part, definitions=part is schema)]
+
+    def _connect(self, i: int, part: dict[str, Any]) -> None:
+        listed = [keyword for keyword in ("prefixItems", "items") if isinstance(part.get(keyword), list)]
+        below: list[tuple[object, Any]] = [*part.get("properties", {}).items()]
+        below += [item for keyword in listed for item in enumerate(part[keyword])]
+        for keyword, inner in _parts(part):
+            if keyword in _HERE:
+                self._add(self.here[i], inner)
+            elif keyword != "properties" and keyword not in listed:
+                below.append((_ANY_FIELD if keyword in _FIELDS else _ANY_ITEM, inner))
+        self.below[i] = [(what, self._number[id(inner)]) for what, inner in below if isinstance(inner, dict)]
+        if "$ref" in part:
+            self._add(self.here[i], self.target(part))
+        named = [*part.get("dependentRequired", {}).values(), *part.get("dependencies", {}).values()]
+        self.weight[i] += len(part.get("required", ()))
+        self.weight[i] += sum(len(names) for names in named if isinstance(names, list))
+
+    def _add(self, edges: list[int], inner: Node) -> None:
+        if isinstance(inner, dict):
+            edges.append(self._number[id(inner)])
+
+    def target(self, part: Mapping[str, Any]) -> Node:
+        """What a part refers to."""
+        _, holder, name = part["$ref"].split("/")
+        found: Node = self._top[holder][name] if isinstance(self._top, dict) else False
+        return found
+
+    def loop(self) -> list[int]:
+        """Identities of parts that refer to each other without going down into the document; none where none do."""
+        try:
+            TopologicalSorter(dict(enumerate(self.here))).prepare()
+        except CycleError as error:
+            return [id(self.parts[i]) for i in reversed(error.args[1][1:])]
+        return []
+
+    def accepts_all(self) -> bool:
+        """Whether no document can be invalid."""
+        if isinstance(self._top, bool):
+            return self._top
+        accepting = [True] * len(self.parts)
+        while True:
+            found = [self._accepts(part, accepting) for part in self.parts]
+            if found == accepting:
+                return found[0]
+            accepting = found
+
+    def _accepts(self, part: dict[str, Any], accepting: Sequence[bool]) -> bool:
+        def of(inner: Node) -> bool:
+            return inner if isinstance(inner, bool) else accepting[self._number[id(inner)]]
+
+        if any(_can_fail(keyword, value, part) for keyword, value in part.items()):
+            return False
+        if "$ref" in part and not of(self.target(part)):
+            return False
+        if any(keyword in part and not any(map(of, part[keyword])) for keyword in ("anyOf", "oneOf")):
+            return False
+        choosing = ("anyOf", "oneOf", "not", "if", "contains", *(() if "if" in part else ("then", "else")))
+        return all(of(inner) for keyword, inner in _parts(part) if keyword not in choosing)
+
+
+def _can_fail(keyword: str, value: Any, part: Mapping[str, Any]) -> bool:
+    """Whether a keyword, whatever the schemas in it accept, may make a document invalid."""
+    if keyword in ("minLength", "minItems", "minProperties"):
+        return bool(value > 0)
+    if keyword in ("required", "dependentRequired", "uniqueItems"):
+        return bool(value)
+    if keyword == "dependencies":
+        return any(isinstance(names, list) and names for names in value.values())
+    if keyword == "contains":
+        return "maxContains" in part or part.get("minContains") != 0
+    if keyword == "not":
+        return value is not False
+    if keyword == "oneOf":
+        return len(value) > 1
+    return keyword in _PLAIN and keyword not in ("minContains", "maxContains")
+
+
+class Costs:
+    """What checking by a schema takes at most.
+
+    Args:
+        graph: Without loops.
+    """
+
+    def __init__(self, graph: _Graph) -> None:
+        self._graph = graph
+        group = _circles(graph)
+        self._back = [
+            {j for _, j in graph.below[i] if group[i] == group[j] != -1} for i in range(len(graph.parts))
+        ]  # references that close a circle
+        self._recursive = any(self._back)
+        after = {
+            i: [*graph.here[i], *(j for _, j in graph.below[i] if j not in self._back[i])]
+            for i in range(len(graph.parts))
+        }
+        self._order = [*TopologicalSorter(after).static_order()]
+        n = len(graph.parts)
+        once = self._pass([1] * n)
+        #: Parts that may apply to one place of a document.
+        self.visits = once[0] if n else 0
+        self.chain = self._longest()
+        self._rounds = [self._pass([0] * n)]
+        self._settled = not self._recursive
+        #: Levels of a document that can be checked.
+        self.levels = STACK // max(self.chain, 1) - 1 if self._recursive else STACK
+
+    def per_place(self, levels: int) -> int:
+        """Faults that all parts together may find at one place of a document of so many levels."""
+        while not self._settled and len(self._rounds) <= levels:
+            found = self._pass(self._rounds[-1])
+            self._settled = found == self._rounds[-1] or found[0] > VISITS
+            self._rounds.append(found)
+        last = self._rounds[min(levels, len(self._rounds) - 1)]
+        return last[0] if last else 1
+
+    def _pass(self, back: Sequence[int]) -> list[int]:
+        """How often all parts below may apply to one place; `back` says it of those that close a circle."""
+        graph = self._graph
+        total = [0] * len(back)
+        own = [0] * len(back)
+        inner: list[dict[object, int]] = [{} for _ in back]
+        for i in self._order:
+            own[i] = graph.weight[i] + sum(own[j] for j in graph.here[i])
+            for j in graph.here[i]:
+                for what, count in inner[j].items():
+                    inner[i][what] = inner[i].get(what, 0) + count
+            for what, j in graph.below[i]:
+                count = back[j] if j in self._back[i] else total[j]
+                inner[i][what] = inner[i].get(what, 0) + count
+            fields = (count for what, count in inner[i].items() if isinstance(what, str))
+            items = (count for what, count in inner[i].items() if isinstance(what, int))
+            total[i] = max(
+                own[i],
+                max(fields, default=0) + inner[i].get(_ANY_FIELD, 0),
+                max(items, default=0) + inner[i].get(_ANY_ITEM, 0),
+            )
+        return total
+
+    def _longest(self) -> int:
+        """Parts inside each other."""
+        graph = self._graph
+        found = [0] * len(graph.parts)
+        for i in self._order:
+            below = (found[j] for _, j in graph.below[i] if j not in self._back[i])
+            found[i] = 1 + max((*(found[j] for j in graph.here[i]), *below), default=0)
+        return max(found, default=0)
+
+
+def _circles(graph: _Graph) -> list[int]:
+    """The circle of references that a part is in; -1 where it is in none."""
+    import numpy as np
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(graph.parts)
+    if not n:
+        return []
+    pairs = [(i, j) for i in range(n) for j in (*graph.here[i], *(j for _, j in graph.below[i]))]
+    heads, tails = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    edges = coo_array((np.ones(len(pairs)), (heads, tails)), shape=(n, n))
+    _, label = connected_components(edges, directed=True, connection="strong")
+    circular = np.bincount(label)[label] > 1
+    circular[heads[heads == tails]] = True
+    return [int(x) for x in np.where(circular, label, -1)]
+
+
+def validate(schema: Node, draft: Draft, where: str) -> None:
+    """Raise where a schema is none of its draft.
+
+    Raises:
+        UnmeasurableError: With the keyword that is wrong.
+    """
+    checker = _metaschema(draft.validator)
+    if not checker.is_valid(schema):
+        faults = classify(of_rust(error) for error in checker.iter_errors(schema))
+        first = min(faults.values(), key=lambda fault: len(fault.path))
+        raise UnmeasurableError(f"{where}: this is no schema of {draft.name}: {wording(first)}; correct the schema")
+
+
+@functools.cache
+def _metaschema(validator: str) -> Any:
+    import jsonschema
+    import jsonschema_rs
+
+    return getattr(jsonschema_rs, validator)(getattr(jsonschema, validator).META_SCHEMA, validate_formats=False)
+
+
+def refused_pattern(pattern: str) -> str:
+    """Why a pattern cannot be matched in linear time; empty where it can."""
+    import jsonschema_rs
+
+    options = jsonschema_rs.RegexOptions(size_limit=PATTERN)
+    try:
+        jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=options)
+    except ValueError:
+        if _LOOKS.search(pattern):
+            return (
+                "looks around or back (?=, ?!, ?<=, ?<!, \\1), which takes more than linear time; "
+                "write it without, or as several patterns under allOf"
+            )
+        return "is no regular expression of JSON Schema, or one too large to match in linear time; correct it"
+    return ""
+
+
+def knows_format(name: str, draft: Draft) -> bool:
+    """Whether a format is one that is checked."""
+    import jsonschema_rs
+
+    try:
+        getattr(jsonschema_rs, draft.validator)({"format": name}, validate_formats=True, ignore_unknown_formats=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _tidied(part: dict[str, Any]) -> dict[str, Any]:
+    """The same schema, without what the libraries trip over."""
+    if not isinstance(part.get("items"), list):  # jsonschema 4.26 wants the length of true
+        part.pop("additionalItems", None)
+    named = part.get("properties")
+    if part.get("additionalProperties") is False and (named is None or not named.keys() >= {*part.get("required", ())}):
+        # jsonschema-rs 0.60 does not name the extra fields, or names one as missing that is there and not allowed
+        part.setdefault("patternProperties", {})
+    return part
+
+
+def _few(notes: Iterable[str]) -> tuple[str, ...]:
+    found = [*notes]
+    more = (f"and {len(found) - _NOTES} more notes on the schema",) if len(found) > _NOTES else ()
+    return (*found[:_NOTES], *more)
+
+
+def _below(place: str, *names: str | int) -> str:
+    return place + steps(names)
+
+
+def _beyond(value: Any) -> bool:
+    """Whether a number in a value is too large to be compared."""
+    if isinstance(value, dict | list):
+        return any(map(_beyond, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, int) and abs(value) > FARTHEST
+
+
+def _depth(schema: Any) -> int:
+    """Levels of objects and lists; it does not recurse."""
+    depth, level = 0, [schema]
+    while level := [
+        inner
+        for part in level
+        if isinstance(part, dict | list)
+        for inner in (part.values() if isinstance(part, dict) else part)
+    ]:
+        depth += 1
+    return depth
+
+
+def _kind(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    return "a text" if isinstance(value, str) else "a number"
