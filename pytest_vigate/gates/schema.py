@@ -214,7 +214,7 @@ def _syntax() -> Schema:
             "columns": _texts("CSV: the columns, all of them.", columns, "the name of a column"),
             "required": _texts("CSV: columns that have to be there.", columns, "the name of a column"),
             "delimiter": _text(
-                "CSV: what stands between cells.", "one character such as ;", pattern="^.$", default=","
+                "CSV: what stands between cells.", "one character such as ;", pattern=r"^[^\"\r\n]$", default=","
             ),
         },
         required=("name",),

@@ -16,7 +16,7 @@ KINDS: Final = ("missing_fields", "wrong_types", "extra_fields", "wrong_values")
 _LISTED = 3
 #: Characters of a path that a message shows.
 _LONGEST = 100
-_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
+_PLAIN_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_-]{0,39}")
 
 
 class Fault(NamedTuple):

@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -158,18 +159,22 @@ def _finished(schema: Node, draft: Draft, name: str, linker: _Linker, digest: st
             f"{places[0]}: this schema refers to itself without going down into the document{way}, so it decides "
             "nothing; let it refer to itself below properties or items"
         )
+    costs = Costs(graph)
+    if costs.chain > STACK:
+        raise UnmeasurableError(
+            f"{name}: {costs.chain} parts of this schema lie inside each other, by way of $ref, and {STACK} can be "
+            "followed; refer to what is meant directly"
+        )
+    if costs.visits > VISITS:
+        raise UnmeasurableError(
+            f"{name}: the parts of this schema may apply to one place of a document more than {VISITS} times, because "
+            "definitions that are referred to several times do the same; refer to each once"
+        )
     if graph.accepts_all():
         unchecked = "; formats: true would check its formats" if linker.unchecked else ""
         raise UnmeasurableError(
             f"{name}: this schema accepts every document, so no reply could fail{unchecked}; "
             "state what is due, or gate format.compliance"
-        )
-    costs = Costs(graph)
-    if costs.visits > VISITS or costs.chain > STACK:
-        raise UnmeasurableError(
-            f"{name}: {min(costs.visits, 10**12)} parts of this schema may apply to one place of a document, "
-            f"{costs.chain} of them inside each other; {VISITS} and {STACK} can be checked in bounded time; "
-            "refer to a definition once where it is referred to several times"
         )
     return Linked(schema, draft, name, digest, _few(linker.notes), costs)
 
@@ -184,6 +189,7 @@ class _Files:
         self._read: dict[Path, Node] = {}
         self._aliases: dict[str, Path] = {}
         self._kept: list[object] = []
+        self._names: dict[str, str] = {}
         self.draft = DRAFTS[DEFAULT]
         #: Schema or part of one, without fragment → by its address.
         self.resources: dict[str, Any] = {}
@@ -282,6 +288,7 @@ class _Files:
                     if self.resources.setdefault(base, part) is not part:
                         raise UnmeasurableError(f"{where}: two schemas have the $id {quoted(base)}; rename one")
             self.bases[id(part)] = base
+            self._names.setdefault(base, where)
             for keyword in ("$anchor", "$dynamicAnchor"):
                 if isinstance(name := part.get(keyword), str):
                     self.anchors[base, name] = part
@@ -291,35 +298,36 @@ class _Files:
                 self.dynamic.setdefault("", set()).add(base)
             stack += [(inner, base) for _, inner in _parts(part, definitions=True)]
 
-    def find(self, reference: str, base: str, where: str) -> tuple[Any, str]:
-        """What a reference leads to, and the address that references in it are relative to.
+    def find(self, reference: str, base: str, where: str) -> tuple[Any, str, str]:
+        """What a reference leads to, the address that references in it are relative to, and its place in words.
 
         Raises:
             UnmeasurableError: If it leads nowhere that may be read.
         """
-        address, _, fragment = (
-            f"{base}{reference}" if reference.startswith("#") else urljoin(base, reference)
-        ).partition("#")
+        uri = f"{base}{reference}" if reference.startswith("#") else urljoin(base, reference)
+        address, _, fragment = uri.partition("#")
         if address not in self.resources:
             self.read(self._file(address, reference, where))
         found = self.resources.get(address)
-        if found is None:  # the address of a file by way of an $id
+        if found is None:  # a file has several addresses: links, escapes, an $id
             found = self.resources[address] = self.read(self._file(address, reference, where))
         base = self.bases.get(id(found), address)
+        name = self._names.get(base, "")
         fragment = unquote(fragment)
         if fragment.startswith("/"):
-            return self._point(found, fragment, base, f"{where}: $ref is {quoted(reference)}")
-        if fragment:
-            found = self.anchors.get((base, fragment))
-            if found is None:
-                raise UnmeasurableError(
-                    f"{where}: $ref is {quoted(reference)}, and there is no $anchor {quoted(fragment)}; correct it"
-                )
-        return found, base
+            names = [token.replace("~1", "/").replace("~0", "~") for token in fragment[1:].split("/")]
+            found, base = self._point(found, names, base, f"{where}: $ref is {quoted(reference)}")
+            return found, base, _below(f"{name}: $", *names)
+        if not fragment:
+            return found, base, f"{name}: $"
+        if (base, fragment) not in self.anchors:
+            raise UnmeasurableError(
+                f"{where}: $ref is {quoted(reference)}, and there is no $anchor {quoted(fragment)}; correct it"
+            )
+        return self.anchors[base, fragment], base, f"{name}: $anchor {quoted(fragment)}"
 
-    def _point(self, found: Any, pointer: str, base: str, where: str) -> tuple[Any, str]:
-        for token in pointer[1:].split("/"):
-            name = token.replace("~1", "/").replace("~0", "~")
+    def _point(self, found: Any, names: Sequence[str], base: str, where: str) -> tuple[Any, str]:
+        for name in names:
             inner: Any = None
             if isinstance(found, dict):
                 inner = found.get(name)
@@ -430,7 +438,7 @@ class _Linker:
         return _tidied(made)
 
     def _refer(self, keyword: str, reference: str, base: str, place: str) -> str:
-        target, base = self._files.find(reference, base, place)
+        target, base, where = self._files.find(reference, base, place)
         if keyword != "$ref":
             name = "" if keyword == "$recursiveRef" else reference.rpartition("#")[2]
             if len(self._files.dynamic.get(name, ())) > 1:
@@ -444,7 +452,6 @@ class _Linker:
             )
         key = id(target) if isinstance(target, dict) else int(target)  # no address is 0 or 1
         if key not in self._names:
-            where = f"{place}, {keyword} {quoted(reference)}"
             if isinstance(target, dict) and id(target) not in self._files.bases:  # below a keyword of the author's own
                 validate(target, self._files.draft, where)
                 self._files.index(target, base, where)
@@ -569,12 +576,18 @@ class _Graph:
         """Whether no document can be invalid."""
         if isinstance(self._top, bool):
             return self._top
+        above: list[list[int]] = [[] for _ in self.parts]
+        for i in range(len(self.parts)):
+            for j in (*self.here[i], *(j for _, j in self.below[i])):
+                above[j].append(i)
         accepting = [True] * len(self.parts)
-        while True:
-            found = [self._accepts(part, accepting) for part in self.parts]
-            if found == accepting:
-                return found[0]
-            accepting = found
+        todo = deque(range(len(self.parts)))
+        while todo:  # a part that may refuse something can only make others refuse it
+            i = todo.popleft()
+            if accepting[i] and not self._accepts(self.parts[i], accepting):
+                accepting[i] = False
+                todo += above[i]
+        return accepting[0]
 
     def _accepts(self, part: dict[str, Any], accepting: Sequence[bool]) -> bool:
         def of(inner: Node) -> bool:
@@ -627,11 +640,10 @@ class Costs:
         }
         self._order = [*TopologicalSorter(after).static_order()]
         n = len(graph.parts)
-        once = self._pass([1] * n)
-        #: Parts that may apply to one place of a document.
-        self.visits = once[0] if n else 0
         self.chain = self._longest()
-        self._rounds = [self._pass([0] * n)]
+        #: Parts that may apply to one place of a document.
+        self.visits = self._pass([1] * n)[0] if n and self.chain <= STACK else 0
+        self._rounds = [self._pass([0] * n) if self.chain <= STACK else [0] * n]
         self._settled = not self._recursive
         #: Levels of a document that can be checked.
         self.levels = STACK // max(self.chain, 1) - 1 if self._recursive else STACK

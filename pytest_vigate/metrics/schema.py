@@ -94,7 +94,7 @@ class Schema(Additive):
           predictions: replies.jsonl
           references: documents.jsonl
         metrics:
-          schema: {required: [count, kind]}
+          schema: {schema: inspection.schema.json}
         thresholds:
           schema.adherence: {min: 95%}
           schema.missing_fields: {max: 2%}

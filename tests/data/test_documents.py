@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from world import World, message
 
+from data.world import World, message
 from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.data.documents import KEPT, NO_REPLY, Documents, read_document
 from pytest_vigate.data.joining import join

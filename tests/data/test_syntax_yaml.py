@@ -10,10 +10,10 @@ import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from data.refusals import SHARED, causes, mutated
+from data.refusals import causes, mutated
 from data.world import steps
 from pytest_vigate.data.replies import DEPTH, ParseFailure
-from pytest_vigate.data.syntaxes import Syntax, _text, parse
+from pytest_vigate.data.syntaxes import Syntax, parse
 from pytest_vigate.data.syntaxes import json as json_syntax
 from pytest_vigate.data.syntaxes import yaml as module
 
@@ -75,7 +75,7 @@ def test_mapping_or_list_is_read(loader: Any, text: str, document: object) -> No
         ("0777", 777),
         ("0o17", 15),
         ("0xfF", 255),
-        ("9" * 3_500, 10**3_500 - 1),
+        ("9" * 640, 10**640 - 1),
         ("1.", 1.0),
         (".5", 0.5),
         ("-0.0", -0.0),
@@ -169,7 +169,7 @@ REFUSED = [
     ("a: .nan", "NaN literal", 3),
     ("[1, -.Inf]", "NaN literal", 4),
     ("a: 1e999", "number out of range", 3),
-    ("a: " + "9" * 3_501, "number out of range", 3),
+    ("a: " + "9" * 641, "number out of range", 3),
     ("a: 0x" + "9" * 100_000, "number out of range", 3),
     ("* item\n* item", "alias or anchor without a name", 0),
     ("a: **b**", "alias or anchor without a name", 3),
@@ -192,6 +192,7 @@ REFUSED = [
     ("a: 1\nb\nc: 2", "missing colon", 5),
     ("a: 1\nb\n", "missing colon", 5),
     ("- a\nb", "missing colon", 4),
+    ("k:\n  - a\n  b", "missing colon", 11),
     ("a: 1\n[x]", "missing colon", 5),
     ("a: b: c", "misplaced colon", 4),
     ("a: 1\n  b: 2", "misplaced colon", 8),
@@ -208,7 +209,8 @@ REFUSED = [
     ("- a\n\nb: 1", "bad indentation", 5),
     ('a: "x" y', "text after a value", 7),
     ("a: [x] y", "text after a value", 7),
-    ("a: &x b\nc: [*x ] d", "text after a value", 17),
+    ("a: [x\n  ] y", "text after a value", 10),
+    ("- &x b\n-\n  *x d", "text after a value", 14),
     ("a: > 5 mm", "text behind the sign of a block text", 5),
     ("a: |0\n x", "text behind the sign of a block text", 4),
     ("a: `x`", "unexpected character", 3),
@@ -224,6 +226,7 @@ CUT = [
     ('{"é": [1, 2', "unclosed bracket", 6),
     ("{a: 1, b: [2], c", "unclosed bracket", 0),
     ("[a: b", "unclosed bracket", 0),
+    ("[ a: b", "unclosed bracket", 0),
     ("[ &x [ a, [b] ", "unclosed bracket", 5),
     ("a: [1,\n\n", "unclosed bracket", 3),
     ('a: "é\n', "unclosed string", 3),
@@ -254,10 +257,6 @@ def test_tables_above_reach_every_cause() -> None:
 
 
 def test_causes_of_all_syntaxes_have_json_s_words() -> None:
-    shared = ("EMPTY", "BYTE_ORDER_MARK", "CODE_FENCE", "INVALID_UTF8", "HALF_CHARACTER", "TOO_DEEP")
-    assert {getattr(_text, name) for name in shared} == SHARED | {_text.TOO_DEEP}
-    for name in shared:
-        assert getattr(json_syntax, name) == getattr(_text, name)
     for name in ("DUPLICATE_KEY", "UNCLOSED_BRACKET", "UNCLOSED_STRING", "NAN_LITERAL", "OUT_OF_RANGE", "BAD_ESCAPE"):
         assert getattr(json_syntax, name) == getattr(module, name)
 

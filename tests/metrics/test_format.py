@@ -59,7 +59,8 @@ def test_compliance_is_that_of_the_declared_rule_and_layers_stay(rule: ReplyRule
 @given(said=st.lists(st.sampled_from(SAID), min_size=1, max_size=12))
 def test_layers_partition_the_replies(said: list[str | None]) -> None:
     statistics = Format().statistics(replies(said))
-    assert (sum(statistics.column(name) for name in LAYERS) == 1).all()
+    layers = np.array([statistics.column(name) for name in LAYERS])
+    assert (layers.sum(axis=0) == 1).all()
     scores = evaluate(Format(), replies(said))
     if scores["empty"] < 1:
         assert sum(scores[name] for name in LAYERS) == pytest.approx(1)

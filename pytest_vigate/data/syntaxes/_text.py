@@ -15,6 +15,9 @@ INVALID_UTF8: Final = "invalid UTF-8"
 HALF_CHARACTER: Final = "half of a character"
 TOO_DEEP: Final = f"nested deeper than {DEPTH} levels"
 
+#: Digits of an integer, as many as Python prints and reads under every setting of its own limit.
+DIGITS: Final = 640
+
 MARK: Final = "\ufeff"
 BLANK: Final = " \t\r\n"
 _HALF = re.compile("[\ud800-\udfff]")

@@ -17,13 +17,18 @@ import numpy as np
 
 from pytest_vigate.data.replies import DEPTH, ParseFailure
 from pytest_vigate.data.syntaxes import Syntax
+from pytest_vigate.data.syntaxes._text import (
+    BLANK,
+    BYTE_ORDER_MARK,
+    CODE_FENCE,
+    DIGITS,
+    EMPTY,
+    HALF_CHARACTER,
+    INVALID_UTF8,
+    MARK,
+    TOO_DEEP,
+)
 
-#: Digits of an integer, as many as Python prints and reads under every setting of its own limit.
-DIGITS = 640
-
-EMPTY: Final = "empty text"
-BYTE_ORDER_MARK: Final = "byte order mark"
-CODE_FENCE: Final = "code fence around the document"
 TEXT_BEFORE: Final = "text before the document"
 TEXT_AFTER: Final = "text after the document"
 SECOND_DOCUMENT: Final = "second document"
@@ -33,7 +38,6 @@ UNCLOSED_STRING: Final = "unclosed string"
 CUT_OFF: Final = "cut off in a value"
 MISMATCHED_BRACKET: Final = "mismatched bracket"
 UNOPENED_BRACKET: Final = "closing bracket without an opening one"
-TOO_DEEP: Final = f"nested deeper than {DEPTH} levels"
 TRAILING_COMMA: Final = "trailing comma"
 EXTRA_COMMA: Final = "extra comma"
 MISSING_COMMA: Final = "missing comma"
@@ -51,8 +55,6 @@ UNESCAPED_QUOTE: Final = "unescaped quote in a string"
 BAD_ESCAPE: Final = "bad escape"
 BACKSLASH: Final = "backslash outside of a string"
 CONTROL_CHARACTER: Final = "control character in a string"
-HALF_CHARACTER: Final = "half of a character"
-INVALID_UTF8: Final = "invalid UTF-8"
 NAN_LITERAL: Final = "NaN literal"
 PYTHON_LITERAL: Final = "Python literal"
 LEADING_ZERO: Final = "leading zero"
@@ -63,8 +65,6 @@ ELLIPSIS: Final = "ellipsis"
 WHITE_SPACE: Final = "white space that JSON does not know"
 UNEXPECTED: Final = "unexpected character"
 
-BOM = "\ufeff"
-BLANK = " \t\r\n"
 _SPACE = rf"[{BLANK}]*+"
 _SPACES = re.compile(_SPACE)
 _CHARS = r'[^"\\\x00-\x1f\ud800-\udfff]'
@@ -131,7 +131,7 @@ def parse(text: str, syntax: Syntax) -> object:
     """
     if not _may_be_deep(text) and not (len(text) > DIGITS and _LONG.search(text)):
         try:
-            value: object = _DECODER.decode(text.removeprefix(BOM) if syntax.byte_order_mark else text)
+            value: object = _DECODER.decode(text.removeprefix(MARK) if syntax.byte_order_mark else text)
             if syntax.duplicate_keys or _has_all_keys(value, text):
                 return value
         # the decoder refuses, too, what stands deep in the caller's stack
@@ -142,7 +142,7 @@ def parse(text: str, syntax: Syntax) -> object:
 
 def scan(text: str, syntax: Syntax) -> object:
     """What `parse` returns, found without the decoder."""
-    found = _read(text, int(syntax.byte_order_mark and text.startswith(BOM)), syntax)
+    found = _read(text, int(syntax.byte_order_mark and text.startswith(MARK)), syntax)
     if isinstance(found, ParseFailure):
         return found
     value, end = found
@@ -325,7 +325,7 @@ def _fault_of_encoding(text: str, at: int) -> ParseFailure | None:
     char = text[at]
     if "\ud800" <= char <= "\udfff":
         return ParseFailure(_raw_half(char), at)
-    if char == BOM and not at:
+    if char == MARK and not at:
         return ParseFailure(BYTE_ORDER_MARK, at)
     if char.isspace() or char in "\ufeff\u200b\u2060":
         return ParseFailure(WHITE_SPACE, at)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pytest_vigate.data.replies import ParseFailure
 from pytest_vigate.data.syntaxes import Syntax, json
+from pytest_vigate.data.syntaxes._text import BLANK, EMPTY, MARK
 
 
 def parse(text: str, syntax: Syntax) -> object:
@@ -18,20 +19,20 @@ def parse(text: str, syntax: Syntax) -> object:
         syntax: What passes beyond the RFC in each line.
     """
     found: list[object] = []
-    start = int(syntax.byte_order_mark and text.startswith(json.BOM))
-    end = len(text.rstrip(json.BLANK))
+    start = int(syntax.byte_order_mark and text.startswith(MARK))
+    end = len(text.rstrip(BLANK))
     in_line = replace(syntax, byte_order_mark=False)  # it begins a text, not a line
     while start < end:
         feed = text.find("\n", start)
         stop = len(text) if feed < 0 else feed
         line = text[start:stop]
-        if line.strip(json.BLANK):
+        if line.strip(BLANK):
             value = json.parse(line, in_line)
             if isinstance(value, ParseFailure):
                 return _in_text(value, start, text, first=not found, last=stop >= end)
             found.append(value)
         start = stop + 1
-    return found or ParseFailure(json.EMPTY)
+    return found or ParseFailure(EMPTY)
 
 
 def _in_text(failure: ParseFailure, start: int, text: str, *, first: bool, last: bool) -> ParseFailure:

@@ -14,12 +14,10 @@ import yaml
 
 from pytest_vigate.data.replies import DEPTH, ParseFailure
 from pytest_vigate.data.syntaxes import Syntax
-from pytest_vigate.data.syntaxes._text import BYTE_ORDER_MARK, EMPTY, MARK, TOO_DEEP, fault
+from pytest_vigate.data.syntaxes._text import BYTE_ORDER_MARK, DIGITS, EMPTY, MARK, TOO_DEEP, fault
 
 #: Most that aliases may add to a document: a node counts one, and every sixteen characters of its text one more.
 EXPANSION: Final = 100_000
-#: Digits of an integer: Python prints none of over 4 300 decimal ones, and reads them in more than linear time.
-DIGITS: Final = 3_500
 
 NO_COLLECTION: Final = "text, and no mapping or list"
 TEXT_AFTER: Final = "text after the document"
@@ -246,9 +244,7 @@ class _Reader:
             raise _RefusedError(ParseFailure(KEY_IS_NO_TEXT, at))
         if len(self._opened) == DEPTH:
             raise _RefusedError(ParseFailure(TOO_DEEP, at))
-        bracket = event.end_mark.index - 1
-        if not event.flow_style or self._text[bracket] not in "[{":  # the one pair of [a: b] has no bracket
-            bracket = -1
+        bracket = event.end_mark.index - 1 if event.flow_style else -1
         opened = _Open(value, event.anchor, event.start_mark.column, bracket)
         if event.anchor is not None:
             self._named[event.anchor] = opened
@@ -338,10 +334,7 @@ class _Reader:
         key = error.context_mark
         if key is None or not _WORD.fullmatch(self._text, key.index):
             return False
-        return any(
-            isinstance(opened.value, dict) and opened.bracket < 0 and opened.column == key.column
-            for opened in self._opened
-        )
+        return any(isinstance(opened.value, dict) and opened.column == key.column for opened in self._opened)
 
     def _fault_of_structure(self, at: int, line: int) -> ParseFailure:
         """A token that fits nowhere."""
