@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from worlds import write_gate, write_world
+from worlds import write_gate, write_replies, write_world
 
 HEAVY = {"numpy", "scipy", "yaml", "jsonschema", "msgspec"}
+#: What only schemas, units and other syntaxes than JSON need.
+DOCUMENTS = {"jsonschema_rs", "pint"}
 #: What only the families of texts need.
 TEXTS = {"bert_score", "nltk", "rapidfuzz", "regex", "rouge_score", "sacrebleu", "sqlite3", "torch", "transformers"}
 
@@ -41,4 +43,13 @@ def test_gate_on_boxes_loads_nothing_of_texts(tmp_path: Path) -> None:
     write_gate(tmp_path, "  bbox.f1: {min: 50%}\n")
     loaded = loaded_by(f"assert pytest.main(['-q', '-p', 'no:cacheprovider', {str(tmp_path)!r}]) == 0")
     assert "pytest_vigate.metrics.bbox" in loaded
-    assert {name.partition(".")[0] for name in loaded} & TEXTS == set()
+    assert {name.partition(".")[0] for name in loaded} & (TEXTS | DOCUMENTS) == set()
+
+
+def test_gate_on_the_form_of_replies_loads_no_schema_and_no_units(tmp_path: Path) -> None:
+    write_replies(tmp_path)
+    head = "vigate: 1\ndata: {predictions: replies.jsonl}\nthresholds:\n"
+    write_gate(tmp_path, "  format.compliance: {min: 50%}\n", head=head)
+    loaded = loaded_by(f"assert pytest.main(['-q', '-p', 'no:cacheprovider', {str(tmp_path)!r}]) == 0")
+    assert "pytest_vigate.data.syntaxes.json" in loaded
+    assert {name.partition(".")[0] for name in loaded} & (TEXTS | DOCUMENTS) == set()

@@ -200,9 +200,9 @@ def _source(description: str) -> Schema:
 
 def _syntax() -> Schema:
     columns = "a list such as [part, count]"
-    by_name = _choice("By name.", *SYNTAXES)
+    by_name = _choice("Name of the syntax.", *SYNTAXES)
     whole = _mapping(
-        "By name, and what may pass beyond its standard.",
+        "The syntax, and what may pass beyond its standard.",
         {
             "name": by_name,
             "duplicate_keys": _allowance(

@@ -13,6 +13,7 @@ import yaml
 
 from pytest_vigate.data.coordinates import Resize
 from pytest_vigate.data.presets import BoxDeclaration
+from pytest_vigate.data.syntaxes import Syntax
 from pytest_vigate.errors import Problem
 from pytest_vigate.gates import paths, syntax
 from pytest_vigate.gates.model import Configuration, Gate, Intervals, Position, Threshold, Waiver
@@ -324,6 +325,24 @@ def test_unit_and_maps_of_labels(tmp_path: Path) -> None:
     assert accept(tmp_path, data + "  attributes: [a]\nintervals: {cluster: a}\n" + THRESHOLDS).drawn == "a"
     plain = accept(tmp_path, HEAD + THRESHOLDS)
     assert (plain.data.unit, plain.drawn, plain.data.predictions.labels_map) == (None, "sample", {})
+
+
+def test_syntax_by_name_and_in_full(tmp_path: Path) -> None:
+    text = (
+        "vigate: 1\ndata:\n"
+        "  predictions: {path: p.jsonl, syntax: {name: json, duplicate_keys: allow, nan: refuse, surrogates: allow}}\n"
+        "  references: {path: r.jsonl, syntax: {name: csv, columns: [part, count], required: [no], delimiter: ;}}\n"
+        "thresholds:\n  bbox.f1: {min: 0.75}\n"
+    )
+    gate = accept(tmp_path, text)
+    assert gate.data.predictions.syntax == Syntax("json", duplicate_keys=True, surrogates=True)
+    assert gate.data.references is not None
+    assert gate.data.references.syntax == Syntax("csv", columns=("part", "count"), required=("no",), delimiter=";")
+    short = accept(tmp_path, text.replace("{name: csv, columns: [part, count], required: [no], delimiter: ;}", "yaml"))
+    assert short.data.references is not None
+    assert short.data.references.syntax == Syntax("yaml")
+    plain = accept(tmp_path, "vigate: 1\ndata: {predictions: p.jsonl}\nthresholds:\n  bbox.f1: {min: 0.75}\n")
+    assert plain.data.predictions.syntax == Syntax("json")
 
 
 def test_good_thresholds_survive_the_problems_of_others(tmp_path: Path) -> None:
