@@ -314,7 +314,8 @@ def _refuse_self(data: Data, predictions: Table, references: Table, *, same: boo
     sources = data.predictions, data.references or data.predictions
     boxes = predictions.derive_boxes is not None and references.derive_boxes is not None
     alike = sources[0].fields == sources[1].fields and sources[0].declared == sources[1].declared
-    texts = predictions.replies is not None and references.derive_texts is not None
+    said = predictions.replies is not None or predictions.documents is not None
+    texts = said and (references.derive_texts is not None or references.documents is not None)
     one_field = texts and predictions.text_field == references.text_field
     if same and one_field and data.references is None:
         raise UnmeasurableError(

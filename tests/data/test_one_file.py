@@ -158,3 +158,21 @@ def test_every_reply_is_parsed_for_what_its_reference_holds(world: World) -> Non
     world.write_lines("p.jsonl", *({"id": f"{k}{n}", "raw_output": (answer, boxes)[n]} for k, n in names))
     found = loaded(world, "{predictions: p.jsonl, references: r.jsonl}").dataset.predictions.failures
     assert list(found or ()) == [1, 2, 5]
+
+
+@pytest.mark.parametrize("theirs", ["p.jsonl", "copy.jsonl"])
+def test_documents_that_would_judge_themselves_are_refused(world: World, theirs: str) -> None:
+    for name in ("p.jsonl", "copy.jsonl"):
+        world.write_lines(name, {"id": 1, "prediction": {"a": 1}}, {"id": 2, "prediction": {"a": 2}})
+    references = f"{{path: {theirs}, format: jsonl, fields: {{reference: prediction}}}}"
+    with pytest.raises(UnmeasurableError, match="have the same content, so the references would judge themselves"):
+        loaded(world, f"{{predictions: p.jsonl, references: {references}}}")
+    with pytest.raises(UnmeasurableError, match="both read from 'prediction', so the references would judge"):
+        loaded(world, "{predictions: {path: p.jsonl, fields: {reference: prediction}}}")
+
+
+def test_documents_of_both_sides_in_one_file(world: World) -> None:
+    world.write_lines("p.jsonl", {"id": 1, "prediction": '{"a": 1}', "truth": {"a": 2}})
+    data = loaded(world, "{predictions: {path: p.jsonl, fields: {reference: truth}}}").dataset
+    assert [*data.predictions.documents] == [{"a": 1}]
+    assert [*data.references.documents] == [{"a": 2}]

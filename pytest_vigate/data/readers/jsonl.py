@@ -232,6 +232,8 @@ def _accepted(
     """
     if ours := _declared(source, "references"):
         theirs = naming.one_field(source, ours, ours)
+        if _values(found, theirs) is not None:  # documents, for those who ask for no texts
+            return theirs, partial(_texts, found, theirs)
         texts = _texts(found, theirs)
         return theirs, lambda: texts
     try:
