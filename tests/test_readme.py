@@ -58,7 +58,8 @@ def test_each_shown_reply_passes_the_questions_above_its_own(tmp_path: Path) -> 
     due = {"defect": True, "severity": "low"}
     schema = tmp_path / "inspection.schema.json"
     severity = {"enum": ["low", "high"]}
-    schema.write_text(json.dumps({"required": [*due], "properties": {"severity": severity}}), encoding="utf-8")
+    whole = {"type": "object", "required": [*due], "properties": {"severity": severity}}
+    schema.write_text(json.dumps(whole), encoding="utf-8")
     metrics = {metric.name: metric for metric in builtin()}
     for place, (_, _, reply) in enumerate(rows):
         references = [json.loads(reply) if place == 3 else due, *[due] * 9]
@@ -69,6 +70,13 @@ def test_each_shown_reply_passes_the_questions_above_its_own(tmp_path: Path) -> 
             found = evaluate(metrics[family](**parameters), data)[score]
             if other <= place:
                 assert (found == 1) is (other < place), (reply, family)
+
+
+def test_shown_cause_is_what_the_diagnosis_says() -> None:
+    (shown,) = (block for block in blocks("text") if block.startswith("trailing comma"))
+    data = replace(replies(['{"defect": true, "severity": "low",}']), ids=("part-07",))
+    metric = {metric.name: metric for metric in builtin()}["format"]()
+    assert shown in "\n".join((*metric.explain(metric.measures(metric.statistics(data), data.ids)), ""))
 
 
 @pytest.mark.real_data

@@ -73,13 +73,13 @@ class Fields:
             bare = key if above is self.root and is_bare(key) else ""
             if above.keys is _NO_KEYS:
                 above.keys = {}
-            found = above.keys[key] = self._made(_joined(above.path, key), above, listed=above.listed, bare=bare)
+            found = above.keys[key] = self._made(joined(above.path, key), above, listed=above.listed, bare=bare)
         return found
 
     def items(self, above: Field) -> Field:
         """The field of the items of a list."""
         if above.items is None:
-            above.items = self._made(_joined(above.path, ITEMS), above, listed=True)
+            above.items = self._made(joined(above.path, ITEMS), above, listed=True)
         return above.items
 
     def at(self, steps: tuple[Step, ...]) -> Field:
@@ -143,7 +143,7 @@ def path_name(steps: tuple[Step, ...]) -> str:
     return Fields().at(steps).name
 
 
-def _joined(path: str, step: Step) -> str:
+def joined(path: str, step: Step) -> str:
     """The path with one more step; the same for the same steps only."""
     whole = path + ("[*]" if step is ITEMS else _written(step))
     if len(whole) <= NAME:

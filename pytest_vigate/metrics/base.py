@@ -214,14 +214,15 @@ class Statistics:
             codes = [names_[part.keys[name].code] for names_, part in zip(maps, parts, strict=True)]
             asked = frozenset[str]().union(*(part.keys[name].asked for part in parts))
             keys[name] = Key(np.concatenate(codes), names, asked, first.keys[name].twin)
-        remarks = [part.remarks for part in parts if part.remarks is not None]
+        silent = all(part.remarks is None for part in parts)
+        remarks = [np.full(len(part.sample), "", object) if part.remarks is None else part.remarks for part in parts]
         return replace(
             first,
             values=np.concatenate([part.values for part in parts]),
             sample=np.concatenate([part.sample + start for part, start in zip(parts, starts, strict=False)]),
             n=int(starts[-1]),
             keys=keys,
-            remarks=np.concatenate(remarks) if remarks else None,
+            remarks=None if silent else np.concatenate(remarks),
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
             undefined={
                 name: why for name, why in first.undefined.items() if all(name in part.undefined for part in parts)

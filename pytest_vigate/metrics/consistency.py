@@ -13,6 +13,7 @@ from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.data.replies import ParseFailure, quoted
 from pytest_vigate.errors import UnmeasurableError, did_you_mean
+from pytest_vigate.metrics._paths import ITEMS, joined
 from pytest_vigate.metrics.base import Key, Metric, Score, Statistics, ratio
 
 #: Differences between the two commonest structures that the diagnosis shows.
@@ -234,7 +235,7 @@ def _differences(one: str, other: str) -> list[tuple[str, str, str]]:
     flat = [_flat(one), _flat(other)]
     paths = sorted({*flat[0], *flat[1]})
     found = [(path, flat[0].get(path, "-"), flat[1].get(path, "-")) for path in paths]
-    return [(quoted(path)[1:-1], a, b) for path, a, b in found if a != b]
+    return [row for row in found if row[1] != row[2]]
 
 
 def _flat(text: str) -> dict[str, str]:
@@ -246,7 +247,7 @@ def _flat(text: str) -> dict[str, str]:
         kind = value if isinstance(value, str) else "object" if isinstance(value, dict) else "array"
         found.setdefault(path, set()).add("empty array" if value == [] else kind)
         if isinstance(value, dict):
-            todo += [(f"{path}.{key}", inner) for key, inner in value.items()]
+            todo += [(joined(path, key), inner) for key, inner in value.items()]
         elif isinstance(value, list):
-            todo += [(f"{path}[*]", inner) for inner in value]
+            todo += [(joined(path, ITEMS), inner) for inner in value]
     return {path: " or ".join(sorted(kinds)) for path, kinds in found.items()}

@@ -16,7 +16,9 @@ from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.metrics._examples import examples, sentences
 from pytest_vigate.metrics.base import Additive, Key, Pattern, Score, Statistics, ratio
 
-COLUMNS = ("samples", "compliant", "failed", "repaired", "bare", *LAYERS)
+#: Layers whose replies another rule would read.
+REPAIRABLE: tuple[Layer, ...] = ("fenced", "embedded")
+COLUMNS = ("samples", "compliant", "failed", "repaired", "bare", *LAYERS, *(f"refused_{name}" for name in REPAIRABLE))
 #: Layers that a model which says nothing would keep at 0.
 _OF_SPEECH = ("fenced", "embedded", "truncated", "broken")
 
@@ -40,15 +42,16 @@ class Format(Additive):
         mapping or a list; CSV has one width; XML has no DTD and no entities of its own.
 
     Statistics:
-        One row a sample, of 0 and 1: ``samples`` (1), ``compliant``, ``failed`` (the other way round), ``repaired``
-        (not ``strict``), ``bare`` (a document that is no object and no array) and a column a layer. The key ``cause``
-        says why a reply failed.
+        One row a sample, of 0 and 1: ``samples`` (1), ``compliant``, ``failed`` (not compliant), ``repaired`` (not
+        ``strict``), ``bare`` (a document that is no object and no array), a column a layer, and ``refused_fenced`` and
+        ``refused_embedded`` (of that layer and not compliant). The key ``cause`` says why a reply failed.
 
     Degenerate:
         A missing reply is an empty one. A reply of white space is empty. Where no reply says anything, ``compliance``
         and ``strict`` are 0, ``empty`` is 1, and the other layers are undefined: silence is no sign of quality.
         Predictions that are parsed already have no format. A bare text or number is valid JSON, and compliant; the
-        verdict counts them, and `schema` refuses them.
+        verdict counts them. A schema with ``"type": "object"`` refuses them, and so does
+        ``schema: {required: […]}``.
 
     Differs from:
         Python's ``json`` and most checks made of it, which take duplicate keys, ``NaN`` and halves of characters;
@@ -117,6 +120,8 @@ class Format(Additive):
         column["failed"] = (cause > 0).astype(np.float64)
         column["compliant"] = 1 - column["failed"]
         column["repaired"] = 1 - column["strict"]
+        for name in REPAIRABLE:
+            column[f"refused_{name}"] = column["failed"] * column[name]
         return Statistics(
             columns=COLUMNS,
             values=np.column_stack([column[name] for name in COLUMNS]),
@@ -137,7 +142,7 @@ class Format(Additive):
         return np.column_stack(shares)
 
     def faults(self, score: str) -> Mapping[str, str]:
-        words = {"compliance": ("failed", "failed to parse"), "strict": ("repaired", "not a document as they are")}
+        words = {"compliance": ("failed", "failed to parse"), "strict": ("repaired", "in need of repair")}
         column, word = words.get(score, (score, score))
         return {column: word}
 
@@ -145,12 +150,12 @@ class Format(Additive):
         bare = int(statistics.column("bare").sum())
         if not bare or score not in ("compliance", "strict"):
             return ()
-        return (f"documents that are a bare text, number, true, false or null: {bare}; gate schema.adherence",)
+        return (f"documents that are a bare text, number, true, false or null: {bare}; gate a schema of objects",)
 
     def measures(self, statistics: Statistics, ids: Sequence[str]) -> Mapping[str, Any]:
         key = statistics.keys["cause"]
         kinds = {cause: key.code == code for code, cause in enumerate(key.names) if cause}
-        counted = {name: int(statistics.column(name).sum()) for name in ("samples", "failed", *LAYERS)}
+        counted = {name: int(statistics.column(name).sum()) for name in COLUMNS}
         return {**counted, "causes": examples(statistics, ids, kinds)}
 
     def explain(self, measures: Mapping[str, Any]) -> Sequence[str]:
@@ -163,8 +168,8 @@ def _sentences(measures: Mapping[str, Any]) -> Iterator[str]:
     yield f"{measures['samples']} replies: {layers}"
     if measures["truncated"]:
         yield f"truncated {measures['truncated']}: allow the model more tokens"
-    if measures["fenced"] and measures["failed"]:
-        yield f"fenced {measures['fenced']}: declare replies: fenced, or ask the model for no code fence"
-    if measures["embedded"] and measures["failed"]:
-        yield f"embedded {measures['embedded']}: ask the model for the document and nothing else"
+    if refused := measures["refused_fenced"]:
+        yield f"fenced and refused {refused}: declare replies: fenced, or ask the model for no code fence"
+    if refused := measures["refused_embedded"]:
+        yield f"embedded and refused {refused}: ask the model for the document and nothing else"
     yield from sentences(measures["causes"])

@@ -69,6 +69,13 @@ def taken(column: tuple[T, ...], order: list[int]) -> tuple[T, ...]:
     return tuple(column[i] for i in order)
 
 
+def remarks_of(statistics: Statistics) -> list[tuple[int, str]]:
+    """What reports would show, by sample."""
+    if statistics.remarks is None:
+        return []
+    return sorted(zip(statistics.sample.tolist(), statistics.remarks.tolist(), strict=True))
+
+
 def scores(metric: Metric, data: Dataset, weights: Float | None = None) -> Float:
     ones = np.ones((1, len(data))) if weights is None else weights
     return metric.evaluate(metric.statistics(data), ones)
@@ -108,6 +115,7 @@ def test_shards_concatenate_to_the_whole(cls: type[Metric], seed: int, n: int) -
     shards = [metric.statistics(rearranged(data, part)) for part in ([*range(cut)], [*range(cut, n)])]
     joined = Statistics.concatenate(shards)
     assert_allclose(metric.evaluate(joined, np.ones((1, n))), scores(metric, data), atol=rounding(cls))
+    assert remarks_of(joined) == remarks_of(metric.statistics(data))
     assert {name: key.names for name, key in joined.keys.items()} == {
         name: key.names for name, key in metric.statistics(data).keys.items()
     }
@@ -122,6 +130,7 @@ def test_zero_weights_are_a_slice(cls: type[Metric]) -> None:
     expected = scores(metric, rearranged(data, kept))
     assert_allclose(metric.evaluate(statistics, mask[None, :].astype(float)), expected, atol=rounding(cls))
     assert_allclose(metric.evaluate(statistics.select(mask), np.ones((1, len(kept)))), expected, atol=rounding(cls))
+    assert remarks_of(statistics.select(mask)) == remarks_of(metric.statistics(rearranged(data, kept)))
 
 
 @every_metric

@@ -124,7 +124,16 @@ def test_diagnosis_shows_the_two_commonest_side_by_side() -> None:
         "  $.parts          array             empty array",
         "  $.parts[*]       object            -",
         "  $.parts[*].name  string            -",
-        "  $.x\\x1b          -                 null",
+        "  $['x\\u001b']     -                 null",
+    )
+
+
+def test_diagnosis_tells_keys_with_dots_from_keys_inside() -> None:
+    one, other = '{"a.b": 1, "n": 1}', '{"a": {"b": 1}, "n": 1}'
+    assert explained(replies([one, one, other, other]))[2:] == (
+        "  $.a       -                 object",
+        "  $.a.b     -                 number",
+        "  $['a.b']  number            -",
     )
 
 

@@ -79,7 +79,7 @@ def test_bare_texts_are_compliant_and_told() -> None:
     metric, data = Format(), replies(['"none"', "3", "null", GOOD])
     assert evaluate(metric, data)["compliance"] == 1
     statistics = metric.statistics(data)
-    told = ("documents that are a bare text, number, true, false or null: 3; gate schema.adherence",)
+    told = ("documents that are a bare text, number, true, false or null: 3; gate a schema of objects",)
     assert metric.caveats(statistics, "compliance") == told
     assert metric.caveats(statistics, "strict") == told
     assert metric.caveats(statistics, "truncated") == ()
@@ -108,7 +108,7 @@ def test_diagnosis_counts_causes_and_shows_the_piece() -> None:
     assert lines[:3] == (
         "6 replies: strict 1, fenced 1, truncated 1, empty 1, broken 2",
         "truncated 1: allow the model more tokens",
-        "fenced 1: declare replies: fenced, or ask the model for no code fence",
+        "fenced and refused 1: declare replies: fenced, or ask the model for no code fence",
     )
     at = lines.index("trailing comma: 2")
     assert lines[at : at + 5] == (
@@ -119,6 +119,15 @@ def test_diagnosis_counts_causes_and_shows_the_piece() -> None:
         "                                ^",
     )
     assert "no reply: 1" in lines
+
+
+def test_rule_that_is_declared_is_not_advised() -> None:
+    data = under("fenced", [f"```json\n{GOOD}\n```", '{"a": 1,}', f"Sure: {GOOD}"])
+    metric = Format()
+    lines = metric.explain(metric.measures(metric.statistics(data), data.ids))
+    assert [line for line in lines if "refused" in line] == [
+        "embedded and refused 1: ask the model for the document and nothing else"
+    ]
 
 
 def test_diagnosis_shows_five_samples_of_a_cause() -> None:

@@ -110,7 +110,7 @@ def parse(text: str, syntax: Syntax) -> object:
 
     Plain scalars are read by the core schema of YAML 1.2: ``null`` and ``true`` in three spellings, ``~``, integers
     (``0o17``, ``0xF``; ``017`` is seventeen) and floats. All else is text: ``no``, ``on``, dates, ``1:30``, ``1_000``.
-    ``.inf`` and ``.nan`` are failures, as JSON has none, and so are numbers beyond a double or of over 3 500 digits.
+    ``.inf`` and ``.nan`` are failures, as JSON has none, and so are numbers beyond a double or of over 640 digits.
 
     Keys are texts, as they are written: ``1: a`` and ``"1": a`` have the same key. So is ``<<``: YAML 1.2 merges
     nothing. A mapping or list as a key is a failure. Tags are failures, also ``!!str`` and ``!``, and so are
