@@ -82,9 +82,10 @@ class FieldAgreement(Additive):
         No referenced value: ``missing`` is undefined. No value in any reply: ``invented`` is, so that silence never
         passes, and so it is for fields of which all references have a value: none could be invented. Where samples
         have ever other fields, only null and invented values show that one could be.
-        An object or list where the reference has a leaf is compared with it whole. Where the reference has an object
-        and the reply none, everything in it is missing and what the reply has there is invented; the same holds for
-        lists of objects, but an empty object or list beside a full one invents nothing.
+        An object or list where the reference has a leaf is compared with it whole; one that holds nothing but nulls is
+        no value. Where the reference has an object and the reply none, everything in it is missing and what the reply
+        has there is invented; the same holds for lists of objects, but an empty object or list beside a full one
+        invents nothing.
         A field that no reference has bears on ``accuracy`` and ``exact`` beside others, and on ``invented`` by itself.
 
     Differs from:

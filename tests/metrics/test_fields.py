@@ -189,7 +189,21 @@ def test_lists_in_lists_are_matched_too() -> None:
     assert score([{"p": found}], [{"p": due}])["accuracy"] == 1
     # Items that hold the same values in another arrangement are not the same.
     twins = [{"h": [{"a": 1, "b": 1}, {"a": 2, "b": 2}]}, {"h": [{"a": 1, "b": 2}, {"a": 2, "b": 1}]}]
-    assert score([twins[::-1]], [twins])["accuracy"] == 1
+    assert score([turned(twins)], [twins])["accuracy"] == 1
+
+
+def test_values_in_inner_lists_say_which_items_belong_together() -> None:
+    due = [{"k": 0, "h": [{"a": 1}, {"a": 2}]}, {"k": 0, "h": [{"a": 3}]}]
+    found = [{"k": 0, "h": [{"a": 3}, {"a": 9}]}, {"k": 0, "h": [{"a": 8}, {"a": 1}]}]
+    # The 1 and the 3 find each other: both k, 1 and 3 are right; 8 for 2 is wrong, 9 invented.
+    assert score([found], [due])["accuracy"] == 4 / 6
+
+
+def test_equal_gains_keep_values_away_from_nulls() -> None:
+    due = [{"a": 1, "b": 1, "x": None}, {"a": 1, "b": 2}]
+    found = [{"a": 1, "b": 8, "x": 7}, {"a": 1, "b": 9}]
+    # Crosswise: both a and the null are right, both b wrong, x is invented. Straight there would be 2 of 5.
+    assert score([found], [due])["accuracy"] == 3 / 6
 
 
 def test_equal_gains_keep_items_in_their_place() -> None:
@@ -213,6 +227,12 @@ def pairings(due: list[dict[str, int]], found: list[dict[str, int]]) -> tuple[in
         )
         for chosen in permutations(many, len(few))
     )
+
+
+def test_what_is_left_stays_in_its_place_where_it_can() -> None:
+    statistics = rows(said([{"n": 1}, {"n": 1}]), [[{"n": 0}, {"n": 0}, {"n": 1}]])
+    assert statistics.column("right")[:3].tolist() == [0, 0, 1]
+    assert statistics.column("wrong")[:3].tolist() == [0, 1, 0]
 
 
 @settings(deadline=None, max_examples=300)
@@ -311,7 +331,7 @@ def test_object_of_ignored_fields_alone_is_nothing_given() -> None:
 
 def test_texts_in_lists_are_scored_before_items_are_matched() -> None:
     due = {"p": [{"t": "a small dent at the rim"}, {"t": "a long scratch"}, {"t": "日本"}]}
-    found = {"p": [{"t": "日本"}, {"t": "one long scratch"}, {"t": "a small dent on the rim"}]}
+    found = {"p": [{"t": "one long scratch"}, {"t": "a small dent on the rim"}, {"t": "日本"}]}
     compare = {"$.p[*].t": {"as": "text", "score": "chrf", "min": 0.5}}
     assert score([found], [due], compare=compare)["accuracy"] == 1
     assert score([found], [due])["accuracy"] == 1 / 3
@@ -341,6 +361,12 @@ def test_restraint_where_a_field_could_be_invented_is_evidence() -> None:
     assert values_of(part) == [1, 1, 0, 0]
     assert part.n == 2
     assert FieldAgreement().trials(part).tolist() == [[True, True, True, True], [False, False, False, False]]
+
+
+def test_reply_without_a_document_shows_no_restraint() -> None:
+    statistics = rows([*said({"a": 1, "note": "x"}), None], [{"a": 1, "note": "x"}, {"a": 1}])
+    assert math.isnan(values_of(cut(statistics, "note"))[3])
+    assert statistics.column("open").tolist() == [0, 0, 0, 1]  # slots, and a row of the one document
 
 
 def test_part_of_an_object_that_is_null_is_not_invented_by_itself() -> None:
