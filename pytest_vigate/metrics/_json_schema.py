@@ -12,7 +12,7 @@ from typing import Any, Final
 from pytest_vigate.data.replies import DEPTH
 from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.metrics._schema_faults import Fault, Step, classify, of_python, of_rust, steps, wording
-from pytest_vigate.metrics._schema_files import FARTHEST, PATTERN, Linked
+from pytest_vigate.metrics._schema_files import PATTERN, Linked
 
 #: Levels of a document whose faults are asked for: jsonschema-rs makes a Python value of what is wrong, to level 254.
 _LEVELS = 128
@@ -20,6 +20,9 @@ _LEVELS = 128
 _CLASSIFIED = 100_000
 #: The same for jsonschema, which is slower, and quadratic in the items of a list.
 _COMPARED, _COMPARED_LEVELS, _COMPARED_PARTS = 20_000, 24, 1_000
+#: Digits that Python prints under every setting; jsonschema-rs takes what it does not print for null.
+_DIGITS = 640
+_BEYOND = 10**_DIGITS
 #: Halves of characters, which jsonschema-rs cannot read, and whole ones that nobody uses in their place.
 _HALVES: Final = {code: 0xF0000 + code for code in range(0xD800, 0xE000)}
 
@@ -62,7 +65,7 @@ class Checker:
 
         Args:
             document: A value.
-            careful: It may hold what JSON has not: NaN, infinities, halves of characters; or a number beyond a double.
+            careful: It may hold what JSON has not: NaN, infinities, halves of characters; or too long a number.
         """
         if careful:
             if strange := _strange(document):
@@ -126,7 +129,7 @@ def _disagreement(what: str) -> UnmeasurableError:
 
 
 def _strange(document: object) -> str:
-    """What no JSON Schema can speak of: a number that JSON has not, or one beyond a double."""
+    """What cannot be checked: a number that JSON has not, or one that no library reads."""
     stack: list[tuple[object, tuple[Step, ...]]] = [(document, ())]
     while stack:
         value, path = stack.pop()
@@ -136,8 +139,8 @@ def _strange(document: object) -> str:
             stack += [(inner, (*path, i)) for i, inner in enumerate(value)]
         elif isinstance(value, float) and not math.isfinite(value):
             return f"${steps(path[:8])}: {value!r} is no number of JSON"
-        elif isinstance(value, int) and abs(value) > FARTHEST:
-            return f"${steps(path[:8])}: a number beyond {float(FARTHEST):.1e}, which cannot be compared"
+        elif isinstance(value, int) and not -_BEYOND < value < _BEYOND:
+            return f"${steps(path[:8])}: an integer of more than {_DIGITS} digits, which cannot be compared"
     return ""
 
 
@@ -201,9 +204,11 @@ def _rust(validator: str, schema: Any) -> Any:
 
 
 def _python(validator: str, schema: Any) -> Any:
-    """A validator of jsonschema, without Python's regular expressions and inexact division, and without a way out."""
+    """A validator of jsonschema, without Python's regular expressions and inexact division.
+
+    It never has a new class on its way down, whose keywords would be the common ones: a linked schema has no `$schema`.
+    """
     import jsonschema
-    import referencing
 
     changed = {
         "additionalProperties": _additional_properties,
@@ -215,7 +220,7 @@ def _python(validator: str, schema: Any) -> Any:
     }
     extend: Any = jsonschema.validators.extend
     cls = extend(getattr(jsonschema, validator), changed)
-    return cls(schema, registry=referencing.Registry())
+    return cls(schema)
 
 
 def _error(message: str = "") -> Any:

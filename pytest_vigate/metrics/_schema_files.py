@@ -10,7 +10,6 @@ import functools
 import hashlib
 import os
 import re
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote, urljoin, urlsplit
-from urllib.request import url2pathname
 
 from pytest_vigate.data.files import encodable, read_text
 from pytest_vigate.data.replies import ParseFailure, quoted
@@ -40,8 +38,6 @@ STACK = 3_000
 PATTERN = 10 << 20
 #: Notes that verdicts carry, and unknown keywords that are compared with the known ones.
 _NOTES, _COMPARED = 5, 100
-#: Larger numbers are infinities to a validator, or compare as one.
-FARTHEST = int(sys.float_info.max)
 _LOOKS = re.compile(r"\(\?<?[=!]|\\[1-9k]")
 
 _HERE_ONE: Final = frozenset({"not", "if", "then", "else"})
@@ -266,7 +262,7 @@ class _Files:
             )
         if not first and draft is not self.draft:
             raise UnmeasurableError(
-                f"{where}: this schema is written in {draft.name}, and {self.shown(self._top)}, which refers to it, in "
+                f"{where}: a schema is written in {draft.name}, and {self.shown(self._top)}, which refers to it, in "
                 f"{self.draft.name}; write both in one"
             )
         self.draft = draft
@@ -279,6 +275,7 @@ class _Files:
             part, base = stack.pop()
             if not isinstance(part, dict):
                 continue
+            self._check_draft(part, where, first=False)
             stated = part.get("$id")
             if isinstance(stated, str) and not ("$ref" in part and self.draft.name == "draft 7"):
                 if stated.startswith("#"):
@@ -342,6 +339,8 @@ class _Files:
         return found, base
 
     def _file(self, address: str, reference: str, where: str) -> Path:
+        from urllib.request import url2pathname  # brings http and ssl with it
+
         said = f"{where}: $ref is {quoted(reference)}"
         for prefix, folder in self._aliases.items():
             if address.startswith(prefix):
@@ -448,7 +447,7 @@ class _Linker:
                 )
         if not isinstance(target, dict | bool):
             raise UnmeasurableError(
-                f"{place}: {keyword} is {quoted(reference)}, which is {_kind(target)} and no schema"
+                f"{place}: {keyword} is {quoted(reference)}, which is {_kind(target)} and no schema; correct it"
             )
         key = id(target) if isinstance(target, dict) else int(target)  # no address is 0 or 1
         if key not in self._names:
@@ -469,10 +468,6 @@ class _Linker:
                 return
         if keyword == "pattern":
             self._check_pattern(value, place)
-        if _beyond(value):
-            raise UnmeasurableError(
-                f"{place}: {keyword} holds a number beyond {float(FARTHEST):.1e}; write a smaller one"
-            )
         made[keyword] = value
 
     def _check_pattern(self, pattern: str, place: str) -> None:
@@ -614,7 +609,7 @@ def _can_fail(keyword: str, value: Any, part: Mapping[str, Any]) -> bool:
     if keyword == "contains":
         return "maxContains" in part or part.get("minContains") != 0
     if keyword == "not":
-        return value is not False
+        return bool(value != {"not": {}})  # as what accepts nothing is written here
     if keyword == "oneOf":
         return len(value) > 1
     return keyword in _PLAIN and keyword not in ("minContains", "maxContains")
@@ -776,13 +771,6 @@ def _few(notes: Iterable[str]) -> tuple[str, ...]:
 
 def _below(place: str, *names: str | int) -> str:
     return place + steps(names)
-
-
-def _beyond(value: Any) -> bool:
-    """Whether a number in a value is too large to be compared."""
-    if isinstance(value, dict | list):
-        return any(map(_beyond, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, int) and abs(value) > FARTHEST
 
 
 def _depth(schema: Any) -> int:

@@ -28,18 +28,12 @@ COLUMNS = (
     "missing",  # the reference has one, the reply has none
     "invented",  # the reply has one, the reference has none
     "unsaid",  # the reference has none, and the reply holds no document
-    "open",  # the reference has none and there is a document: a value could be invented
     "unread",  # the reply holds no document
 )
 #: Kinds of errors, and fields, that reports name at most.
 KINDS, FIELDS = 12, 100
 #: Fields that a sentence names.
 DEAREST = 3
-#: Rows a slot, for fields that neither side mentions: only `invented` looks at them, and data with ever other fields
-#: would have more of them than anything else.
-QUIET = 2
-#: Samples times fields that are looked through for them; 50 MB.
-QUIET_CELLS = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -73,20 +67,19 @@ class FieldAgreement(Additive):
 
     Statistics:
         One row a slot with the key ``field``, and 1 in one of ``right``, ``none``, ``wrong``, ``missing``,
-        ``invented``, ``unsaid``. Beside them, for ``invented`` alone, rows of fields that neither side mentions, with
-        nothing but ``open``, and one such row without a field for every reply that is a document.
+        ``invented``, ``unsaid``; ``unread`` is 1 where the reply is no document.
 
     Degenerate:
         A reply that is no document misses all referenced values, is wrong where the reference has null, invents
         nothing and is not exact. A sample all of whose fields are ignored adds nothing; no slot at all: unmeasurable.
         No referenced value: ``missing`` is undefined. No value in any reply: ``invented`` is, so that silence never
-        passes, and so it is for fields of which all references have a value: none could be invented. Where samples
-        have ever other fields, only null and invented values show that one could be.
+        passes.
         An object or list where the reference has a leaf is compared with it whole; one that holds nothing but nulls is
         no value. Where the reference has an object and the reply none, everything in it is missing and what the reply
         has there is invented; the same holds for lists of objects, but an empty object or list beside a full one
         invents nothing.
-        A field that no reference has bears on ``accuracy`` and ``exact`` beside others, and on ``invented`` by itself.
+        A field that no reference has counts in ``accuracy`` and ``exact`` of the whole; alone, it counts only in
+        ``invented``.
 
     Differs from:
         Comparisons that flatten lists by index: an item left out would make all behind it wrong.
@@ -189,7 +182,7 @@ class FieldAgreement(Additive):
         return _rows(data, slots, agree, fields=fields, values=values, failures=failures, exact=_exact(walk, fields))
 
     def per_sample(self, statistics: Statistics) -> Float:
-        """(n, 9): slots, right ones, referenced, missing, given, invented, open, samples with slots, exact ones."""
+        """(n, 8): slots, right ones, referenced, missing, given, invented, samples with slots, exact ones."""
         total = dict(zip(COLUMNS, statistics.totals.T, strict=True))
         right = total["right"] + total["none"]
         both = total["right"] + total["wrong"]
@@ -203,29 +196,28 @@ class FieldAgreement(Additive):
                 total["missing"],
                 both + total["invented"],
                 total["invented"],
-                total["open"],
                 there,
                 there & (right == slots),
             ]
         )
 
     def formula(self, sums: Float) -> Float:
-        slots, right, referenced, missing, given, invented, possible, samples, exact = sums.T
+        slots, right, referenced, missing, given, invented, samples, exact = sums.T
         return np.column_stack(
             [
                 ratio(right, slots),
                 ratio(exact, samples),
                 ratio(missing, referenced),
-                ratio(invented, given * (possible > 0)),
+                ratio(invented, given),
             ]
         )
 
     def trials(self, statistics: Statistics) -> Bool:
-        slots, _, referenced, _, given, _, _, _, _ = self.per_sample(statistics).T
+        slots, _, referenced, _, given, _, _, _ = self.per_sample(statistics).T
         key = statistics.keys["field"]
         asked = np.array([name in key.asked for name in key.names], dtype=np.bool_)
         # A field that no reference has is no field to be right in: a group of nothing else is left out.
-        there = (slots > 0) & bool(asked[np.unique(key.code[key.code >= 0])].any())
+        there = (slots > 0) & bool(asked[np.unique(key.code)].any())
         return np.column_stack([there, there, referenced > 0, given > 0])
 
     def faults(self, score: str) -> Mapping[str, str]:
@@ -234,8 +226,9 @@ class FieldAgreement(Additive):
         return {name: name for name in ("wrong", "missing", "invented", "unsaid")}
 
     def caveats(self, statistics: Statistics, score: str) -> Sequence[str]:
-        if score == "invented" and not statistics.column("open").any():
-            return ("every reference has a value here, so that none could be invented; gate fields.accuracy",)
+        free = sum(statistics.column(name).sum() for name in ("none", "invented", "unsaid"))
+        if score == "invented" and not free:
+            return ("every reference has a value here: only a field that no reference has could be invented",)
         return ()
 
     def measures(self, statistics: Statistics, ids: Sequence[str]) -> Mapping[str, Any]:
@@ -372,7 +365,7 @@ def _rows(
     failures: Mapping[int, ParseFailure],
     exact: Bool,
 ) -> Statistics:
-    """The rows of all slots, then those that only `invented` looks at."""
+    """The rows of all slots."""
     n = len(data)
     parsed = np.ones(n, dtype=np.bool_)
     parsed[[*failures]] = False
@@ -385,7 +378,6 @@ def _rows(
         "missing": has_due & ~has_found,
         "invented": ~has_due & has_found,
         "unsaid": ~has_due & ~has_found & ~read,
-        "open": ~has_due & read,
         "unread": ~read,
     }
     used, first = np.unique(slots.field, return_index=True)
@@ -396,63 +388,19 @@ def _rows(
     asked = np.zeros(len(fields.all), dtype=np.bool_)
     asked[slots.field[named]] = True
     names = tuple(fields.all[i].name for i in order)
-    lasting = [fields.all[i] for i in order.tolist() if asked[i] and not fields.all[i].listed]
-    quiet_sample, quiet_field = _quiet(slots, parsed, lasting)
-    documents = np.flatnonzero(parsed)
-    more = len(quiet_sample) + len(documents)
-    blank = np.zeros((more, len(COLUMNS)))
-    blank[:, COLUMNS.index("open")] = 1
-    nothing = np.full(more, NONE)
     partner = np.full(len(slots.sample), NONE)
     for row, other in _swaps(slots, np.flatnonzero(kinds["wrong"] & exact[slots.field]), values):
         partner[row] = code[slots.field[other]]
     asked_names = frozenset(fields.all[i].name for i in np.flatnonzero(asked))
     return Statistics(
         columns=COLUMNS,
-        values=np.concatenate([np.column_stack([kinds[name] for name in COLUMNS]).astype(np.float64), blank]),
-        sample=np.concatenate([slots.sample, quiet_sample, documents]),
+        values=np.column_stack([kinds[name] for name in COLUMNS]).astype(np.float64),
+        sample=slots.sample,
         n=n,
-        keys={
-            "field": Key(
-                np.concatenate([code[slots.field], code[quiet_field], np.full(len(documents), NONE)]),
-                names,
-                asked_names,
-            ),
-            "swapped": Key(np.concatenate([partner, nothing]), names),
-        },
+        keys={"field": Key(code[slots.field], names, asked_names), "swapped": Key(partner, names)},
         notes=(f"replies that hold no document: {len(failures)}; {some(failures, data.ids)}",) if failures else (),
-        remarks=np.concatenate([_remarks(slots, kinds, values, failures), np.full(more, "", dtype=np.object_)]),
+        remarks=_remarks(slots, kinds, values, failures),
     )
-
-
-def _quiet(slots: Slots, parsed: Bool, asked: Sequence[Field]) -> tuple[Int, Int]:
-    """Sample and field of what neither side mentions, though other references do.
-
-    Args:
-        slots: Of all samples.
-        parsed: (n,) whether the reply is a document.
-        asked: Fields of references that are not in lists: those can always grow.
-    """
-    none = np.empty(0, dtype=np.int64)
-    if not asked or len(parsed) * len(asked) > QUIET_CELLS:
-        return none, none
-    numbers = np.array([one.number for one in asked])
-    place = np.full(max(int(slots.field.max()), int(numbers.max())) + 1, NONE)
-    place[numbers] = np.arange(len(asked))
-    at = place[slots.field]
-    there = np.zeros((len(parsed), len(asked)), dtype=np.bool_)
-    there[slots.sample[at >= 0], at[at >= 0]] = True
-    silent = parsed[:, None] & ~there
-    for k, one in enumerate(asked):
-        above = one.above
-        while above is not None:  # what would be invented there is invented as a part of it
-            if (outer := place[above.number]) >= 0:
-                silent[:, k] &= ~there[:, outer]
-            above = above.above
-    if np.count_nonzero(silent) > QUIET * len(slots.sample):
-        return none, none
-    sample, which = np.nonzero(silent)
-    return sample, numbers[which]
 
 
 def _swaps(slots: Slots, wrong: Int, values: Values) -> Iterator[tuple[int, int]]:
@@ -496,10 +444,9 @@ def _remarks(slots: Slots, kinds: Mapping[str, Bool], values: Values, failures: 
 def _per_field(statistics: Statistics) -> dict[str, Int]:
     """(fields,) what is counted of every field."""
     key = statistics.keys["field"]
-    rows = key.code >= 0
 
     def count(name: str) -> Int:
-        return np.bincount(key.code[rows], statistics.column(name)[rows], len(key.names)).astype(np.int64)
+        return np.bincount(key.code, statistics.column(name), len(key.names)).astype(np.int64)
 
     errors = {name: count(name) for name in ("wrong", "missing", "invented", "unsaid")}
     wrong = sum(errors.values(), np.zeros(len(key.names), dtype=np.int64))

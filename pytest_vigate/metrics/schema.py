@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,9 +38,6 @@ _WORDS: Final[Mapping[str, str]] = {
     "unparsed": "no document",
     "unsaid": "too large or too deep to say what is wrong",
 }
-#: A number of so many digits may be beyond a double.
-_LONG = 309
-_DIGITS = re.compile(f"[0-9]{{{_LONG}}}")
 
 
 @dataclass(frozen=True)
@@ -70,8 +66,8 @@ class Schema(Additive):
 
     Degenerate:
         A reply that does not parse, a missing one and an ``unsaid`` one count in each kind of fault: nothing speaks for
-        them, and a model that stops to answer never looks better. Numbers that JSON has not (NaN, infinities) and
-        integers beyond a double are wrong values. A document deeper than a recursive schema can be followed on the
+        them, and a model that stops to answer never looks better. Numbers that JSON has not (NaN, infinities) are
+        wrong values. A document deeper than a recursive schema can be followed on the
         stack is ``unsaid``. A schema that accepts every document is refused, as is one that refers to itself without
         going down into the document, or one of whose definitions too many apply to one place. References that are
         documents have to adhere themselves; where none is an object, a list or adherent, they are texts for other
@@ -120,9 +116,7 @@ class Schema(Additive):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.schema is not None and self.required:
-            raise ValueError(
-                "required: it is the short form of a schema, and schema names a file; leave one of them out"
-            )
+            raise ValueError("required: it is the short form of a schema, and schema names a file; leave one out")
         if len(set(self.required)) < len(self.required):
             raise ValueError(f"required: a field is named twice in {', '.join(self.required)}; name it once")
         if self.formats and self.schema is None:
@@ -139,12 +133,11 @@ class Schema(Additive):
         accepts = None if careful else checker.accepts
         with no_collection():  # rows hold nothing that could be garbage
             for i, (reply, document) in enumerate(zip(replies, side.documents, strict=True)):
-                long = reply is not None and len(reply) >= _LONG and _DIGITS.search(reply) is not None
-                if accepts is not None and not long and type(document) is dict and accepts(document):
+                if accepts is not None and type(document) is dict and accepts(document):
                     rows.add_adherent(i, document)
                 elif isinstance(document, ParseFailure):
                     rows.add_failure(i, document, reply or "")
-                elif (found := checker.judge(document, careful=careful or long)) is None:
+                elif (found := checker.judge(document, careful=careful)) is None:
                     rows.add_adherent(i, document)
                 else:
                     rows.add_faulty(i, document, found)
@@ -165,7 +158,7 @@ class Schema(Additive):
                 "schema has nothing to check; write metrics: {schema: {schema: file.json}}, or in short "
                 "{required: [first, second]}"
             )
-        return link(Path(self.schema), data.workspace.roots, formats=self.formats)
+        return link(Path(self.schema).resolve(), data.workspace.roots, formats=self.formats)
 
     def formula(self, sums: Float) -> Float:
         total = dict(zip(COLUMNS, sums.T, strict=True))
@@ -217,7 +210,9 @@ class _Rows:
 
     def add_failure(self, i: int, failure: ParseFailure, reply: str) -> None:
         """A reply that is no document."""
-        self._add(i, f"{failure.cause} {located(reply, failure)}".rstrip(" "), "samples", "unparsed")
+        piece, _, caret = located(reply, failure).partition("\n")
+        shown = f"{failure.cause} {piece}\n{' ' * len(failure.cause)} {caret}" if piece else failure.cause
+        self._add(i, shown, "samples", "unparsed")
 
     def add_adherent(self, i: int, document: object) -> None:
         """A document that adheres; jsonschema is asked of some, as different as can be."""
