@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Literal, get_args
 
 from pytest_vigate.data.answers import blank
-from pytest_vigate.data.replies import LONGEST, ParseFailure, ReplyRule, extract, fences
-from pytest_vigate.data.syntaxes import Syntax, parse
+from pytest_vigate.data.documents import parse_answer
+from pytest_vigate.data.replies import LONGEST, Answer, ParseFailure, ReplyRule, fence, fences, find_answer
+from pytest_vigate.data.syntaxes import Syntax
 
 Layer = Literal["strict", "fenced", "embedded", "truncated", "empty", "broken"]
 LAYERS: tuple[Layer, ...] = get_args(Layer)
@@ -23,56 +24,53 @@ def layer(reply: str | None, syntax: Syntax) -> Layer:
     ``truncated`` ends before its document, its fence, its tag or its thinking does, and ``broken`` is all others. The
     first that fits counts, in this order.
     """
-    if reply is None or blank(reply):
+    if reply is None or (blank(reply) if len(reply) <= LONGEST else reply.isspace()):
         return "empty"
     if len(reply) > LONGEST:
         return "broken"
-    whole = parse(reply, syntax)
-    if not isinstance(whole, ParseFailure):
+    failures: list[ParseFailure] = []
+
+    def is_document(answer: Answer | ParseFailure) -> bool:
+        found = answer if isinstance(answer, ParseFailure) else parse_answer(answer, syntax)
+        if isinstance(found, ParseFailure):
+            failures.append(found)
+        return not isinstance(found, ParseFailure)
+
+    if is_document(Answer(reply, 0, len(reply))):
         return "strict"
-    fenced = _found(reply, "fenced", syntax)
-    if not isinstance(fenced, ParseFailure):
+    if is_document(find_answer(reply, "fenced")):
         return "fenced"
-    rules: tuple[ReplyRule, ...] = ("answer-tag", "first-json") if syntax.name == "json" else ("answer-tag",)
-    inside = [_found(reply, rule, syntax) for rule in rules]
-    pieces = [_parsed(piece, reply, syntax) for piece in _pieces(reply, syntax)]
-    if not all(map(_failed, inside)) or sum(not _failed(piece) for piece in pieces) == 1:
+    rules: tuple[ReplyRule, ...] = ("first-json", "answer-tag") if syntax.name == "json" else ("answer-tag",)
+    if any(is_document(answer) for rule in rules for answer in _with_inside(find_answer(reply, rule))):
         return "embedded"
-    failures = [found for found in (whole, fenced, *inside, *pieces) if isinstance(found, ParseFailure)]
+    if sum(map(is_document, _pieces(reply, syntax))) == 1:
+        return "embedded"
     return "truncated" if any(failure.truncated for failure in failures) else "broken"
 
 
-def _failed(found: object) -> bool:
-    return isinstance(found, ParseFailure)
+def _with_inside(answer: Answer | ParseFailure) -> Iterator[Answer | ParseFailure]:
+    """An answer, and what is inside a code fence that is all of it."""
+    yield answer
+    if not isinstance(answer, ParseFailure):
+        start, end, failure = fence(answer.piece)
+        if failure is not None:
+            yield failure
+        elif end - start < len(answer.piece):
+            yield Answer(answer.text, answer.start + start, answer.start + end)
 
 
-def _found(reply: str, rule: ReplyRule, syntax: Syntax) -> object:
-    """The document that a rule finds; one in a fence inside of what it finds is one too."""
-    answer = extract(reply, rule)
-    if isinstance(answer, ParseFailure) or answer == reply:
-        return answer if isinstance(answer, ParseFailure) else ParseFailure("nothing is around the document")
-    found = _parsed(answer, reply, syntax)
-    if isinstance(found, ParseFailure) and rule == "answer-tag":
-        inner = extract(answer, "fenced")
-        return inner if isinstance(inner, ParseFailure) else _parsed(inner, reply, syntax)
-    return found
-
-
-def _parsed(piece: str, reply: str, syntax: Syntax) -> object:
-    """The document that a piece of a reply is; where something stands behind it, no more of it was to come."""
-    found = parse(piece, syntax)
-    if isinstance(found, ParseFailure) and found.truncated and not reply.rstrip().endswith(piece.rstrip()):
-        return replace(found, truncated=False)
-    return found
-
-
-def _pieces(reply: str, syntax: Syntax) -> list[str]:
+def _pieces(reply: str, syntax: Syntax) -> Iterator[Answer | ParseFailure]:
     """Where a document may stand in prose: the inside of every code fence, or else what XML's brackets enclose."""
-    pieces = []
-    for start, end in fences(reply, 0, len(reply)):
-        if end < len(reply) or syntax.name in _CLOSED:
-            word, _, rest = reply[start:end].partition("\n")
-            pieces.append(rest if word.strip().isalnum() or not word.strip() else reply[start:end])
-    if not pieces and syntax.name == "xml" and "<" in reply:
-        pieces = [reply[reply.find("<") : reply.rfind(">") + 1]]
-    return pieces
+    fenced = fences(reply, 0, len(reply))
+    for start, end in fenced:
+        if end == len(reply) and syntax.name not in _CLOSED:
+            yield ParseFailure("the code fence is not closed", start, truncated=True)
+            continue
+        word = reply.find("\n", start, end) + 1
+        is_word = not reply[start:word].strip() or reply[start:word].strip().isalnum()
+        yield Answer(reply, word if word and is_word else start, end)
+    if not fenced and syntax.name == "xml" and (start := reply.find("<")) >= 0:
+        end = reply.rfind(">") + 1
+        yield Answer(reply, start, max(start, end))
+        if reply[end:].strip():
+            yield Answer(reply, start, len(reply))

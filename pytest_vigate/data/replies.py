@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -25,7 +26,11 @@ _ATOM_PART = re.compile(r"-?[0-9]*+\.?[0-9]*+(?:[eE][+-]?)?|t(?:ru?)?|f(?:a(?:ls
 _ESCAPE_PART = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?")
 _OPENER = re.compile(r"[{\[]")
 _BRACKET = re.compile(r"[{}\[\]]")
-_FENCE_WORD = re.compile(r"[\w+.-]*[ \t]*\r?\n|json\b")
+_FENCE = re.compile(r"`{3,}|~{3,}")
+_FENCE_AT_START = re.compile(r"\s*+(?P<mark>`{3,}+|~{3,}+)")
+#: What a fence says of its inside: ``json``, ``yml title=parts``.
+_FENCE_WORD = re.compile(r"[ \t]*+[\w+.-]*+(?:[ \t]++[\w-]++=\S++)*+[ \t]*+\r?\n|json\b")
+_BLANK_LINES = re.compile(r"(?:[ \t]*+\r?\n)*+")
 _FENCE_LINE = re.compile(r"^[ \t]*```", re.MULTILINE)
 #: Tags around what a model thinks before it answers: Qwen, DeepSeek and GLM; Kimi-VL; others.
 _THINKING = re.compile(r"[<◁](?P<closing>/)?(?:think|thinking|reasoning)\s*+[>▷]", re.IGNORECASE)
@@ -69,7 +74,11 @@ def excerpt(text: str, position: int, *, longest: int = 60) -> str:
     end = min(len(text), start + longest)
     before = ("…" if start else "") + "".join(map(_visible, text[start:position]))
     behind = "".join(map(_visible, text[position:end])) + ("…" if end < len(text) else "")
-    return f"{before}{behind}\n{' ' * len(before)}^"
+    at = position
+    while start < at < end and not width(text[at]):  # a mark stands on the character before it
+        at -= 1
+    left = ("…" if start else "") + "".join(map(_visible, text[start:at]))
+    return f"{before}{behind}\n{' ' * width(left)}^"
 
 
 def located(text: str, failure: ParseFailure) -> str:
@@ -81,12 +90,57 @@ def located(text: str, failure: ParseFailure) -> str:
     return f"{prefix}{piece}\n{' ' * len(prefix)}{caret}"
 
 
+def width(text: str) -> int:
+    """Columns of a terminal that a printable text takes: East Asian wide characters and emoji two, marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(char) in ("Mn", "Me") else 1 + (unicodedata.east_asian_width(char) in "WF")
+        for char in text
+    )
+
+
 def _visible(char: str) -> str:
     return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
 
 
+class Answer(NamedTuple):
+    """Where the answer of a reply stands."""
+
+    text: str
+    """The reply, with what was thought blanked out, so that positions are the reply's."""
+    start: int
+    end: int
+
+    @property
+    def piece(self) -> str:
+        """The answer as it stands there, white space that a syntax may count included."""
+        return self.text[self.start : self.end]
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether nothing stands behind it, so that there may have been more of it."""
+        return not self.text[self.end :].strip()
+
+
 def extract(reply: str, rule: ReplyRule) -> str | ParseFailure:
     """The answer text of a reply, in time linear in its length.
+
+    Args:
+        reply: Raw text of the model.
+        rule: As in `find_answer`.
+
+    Returns:
+        The answer, or why there is none. Whether it parses as what the gate expects is for the caller to see.
+    """
+    found = find_answer(reply, rule)
+    if isinstance(found, ParseFailure):
+        return found
+    return reply if (found.start, found.end) == (0, len(reply)) and found.text is reply else found.piece.strip()
+
+
+def find_answer(reply: str, rule: ReplyRule) -> Answer | ParseFailure:
+    """Where the answer of a reply stands, found in time linear in its length.
 
     Args:
         reply: Raw text of the model.
@@ -95,53 +149,53 @@ def extract(reply: str, rule: ReplyRule) -> str | ParseFailure:
             something was thought and no tag is there, what is left. ``first-json`` removes thinking, looks into the
             answer tag and the first fence where there are any, and takes the first complete JSON document found
             there. More than one answer, fence or document is a failure.
-
-    Returns:
-        The answer, or why there is none. Whether it parses as what the gate expects is for the caller to see.
     """
     if len(reply) > LONGEST:
         return TOO_LONG
     if rule == "strict":
-        return reply
+        return Answer(reply, 0, len(reply))
     if rule == "fenced":
         return _without_fence(reply)
     text = _without_thinking(reply)
     if isinstance(text, ParseFailure):
         return text
     if rule == "answer-tag":
-        return _in_answer_tag(text, thought=text != reply)
+        return _in_answer_tag(text, thought=text is not reply)
     return _first_json(text)
 
 
-def _without_fence(reply: str) -> str | ParseFailure:
+def _without_fence(reply: str) -> Answer | ParseFailure:
     start, end, failure = fence(reply)
     if failure is not None:
         return failure
     if (start, end) == (0, len(reply)):
-        return reply
-    inner = reply[start:end]
-    if another := _FENCE_LINE.search(inner):
-        return ParseFailure("there is more than one code fence", start + another.start())
-    return inner or ParseFailure("there is nothing in the code fence", reply.index("```"))
+        return Answer(reply, start, end)
+    if another := _FENCE_LINE.search(reply, start, end):
+        return ParseFailure("there is more than one code fence", another.start())
+    if not reply[start:end].strip():
+        return ParseFailure("there is nothing in the code fence", _FENCE.search(reply).start())  # type: ignore[union-attr]  # it has one
+    return Answer(reply, start, end)
 
 
 def fence(reply: str) -> tuple[int, int, ParseFailure | None]:
     """Where the text inside a code fence around the whole reply begins and ends, and why it is none.
 
-    A reply without a fence is all text; one whose fence never closes is text from the fence on.
+    A reply without a fence is all text; one whose fence never closes is text from the fence on. Blank lines behind the
+    opening fence, and white space before the closing one on its own line, belong to the fences.
     """
-    text = reply.strip()
-    if not text.startswith("```"):
+    opening = _FENCE_AT_START.match(reply)
+    if opening is None:
         return 0, len(reply), None
-    start = reply.index("```")
-    whole = len(text) >= 6 and text.endswith("```")
-    end = start + len(text) - (3 if whole else 0)
-    word = _FENCE_WORD.match(reply, start + 3, end)
-    inner = reply[word.end() if word else start + 3 : end]
-    begin = end - len(inner.lstrip())
+    start, mark = opening.start("mark"), opening["mark"]
+    end = len(reply.rstrip())
+    whole = reply.endswith(mark, opening.end(), end)
+    end -= len(mark) if whole else 0
+    word = _FENCE_WORD.match(reply, opening.end(), end)
+    begin = _BLANK_LINES.match(reply, word.end() if word else opening.end(), end).end()  # type: ignore[union-attr]  # it may be empty
     if not whole:
-        return begin, end, ParseFailure("the code fence is not closed", start, rest=inner, truncated=True)
-    return begin, begin + len(inner.strip()), None
+        return begin, end, ParseFailure("the code fence is not closed", start, rest=reply[begin:end], truncated=True)
+    line = reply.rfind("\n", begin, end) + 1
+    return begin, line if begin < line and reply[line:end].isspace() else end, None
 
 
 def holds_thinking(reply: str) -> bool:
@@ -149,42 +203,49 @@ def holds_thinking(reply: str) -> bool:
     return _THINKING.search(reply) is not None
 
 
+def begins_with_tag(reply: str, *, answer: bool) -> bool:
+    """Whether a reply begins with a tag of thinking, or of an answer where that is asked."""
+    at = len(reply) - len(reply.lstrip())
+    return _THINKING.match(reply, at) is not None or (answer and _ANSWER.match(reply, at) is not None)
+
+
 def _without_thinking(reply: str) -> str | ParseFailure:
     """The reply with its thinking blanked out, so that positions stay those of the reply.
 
     Thinking may speak of its tags: it ends with the tag that closes its first one, or else with the last closing one.
-    A closing tag without an opening one ends all that stands before it.
+    A closing tag without an opening one ends all that stands before it. What was thought ends a line.
     """
-    pieces: list[str] = []
-    done = start = last = depth = 0
+    thoughts: list[tuple[int, int]] = []
+    start = last = depth = 0
     for tag in _THINKING.finditer(reply):
         if tag["closing"] is None:
             if not depth:
                 start, last = tag.start(), 0
-                pieces.append(reply[done:start])
-                done = start
             depth += 1
             continue
         last = tag.end()
         if not depth:  # chat templates of reasoning models put the opening tag into the prompt
-            pieces = [" " * last]
-            done = last
+            thoughts = [(0, last)]
         elif depth == 1:
-            pieces.append(" " * (last - start))
-            done = last
+            thoughts.append((start, last))
         depth = max(0, depth - 1)
-    if depth:
-        if not last:
-            return ParseFailure("the thinking never ends", start, truncated=True)
-        rest = _without_thinking(reply[last:])
-        if isinstance(rest, ParseFailure):
-            position = None if rest.position is None else last + rest.position
-            return replace(rest, position=position)
-        return "".join((*pieces, " " * (last - start), rest))
+    if depth and last:
+        thoughts.append((start, last))
+        opening = _THINKING.search(reply, last)  # no tag closes behind the last one that does
+        start, last = (opening.start(), 0) if opening else (0, last)
+    if depth and not last:
+        return ParseFailure("the thinking never ends", start, truncated=True)
+    if not thoughts:
+        return reply
+    pieces: list[str] = []
+    done = 0
+    for begin, end in thoughts:
+        pieces += (reply[done:begin], " " * (end - begin - 1), "\n")
+        done = end
     return "".join((*pieces, reply[done:]))
 
 
-def _in_answer_tag(text: str, *, thought: bool) -> str | ParseFailure:
+def _in_answer_tag(text: str, *, thought: bool) -> Answer | ParseFailure:
     """What stands in the one answer tag.
 
     Args:
@@ -194,10 +255,9 @@ def _in_answer_tag(text: str, *, thought: bool) -> str | ParseFailure:
     tags = list(islice(_ANSWER.finditer(text), 3))
     openings = [tag for tag in tags if tag["closing"] is None]
     if not tags:
-        left = text.strip()
         if not thought:
             return ParseFailure("there is no <answer> tag")
-        return left or ParseFailure("there is nothing but thinking")
+        return _lines(text, 0, len(text)) or ParseFailure("there is nothing but thinking")
     if len(openings) > 1 or len(tags) - len(openings) > 1:
         return ParseFailure("there is more than one answer", tags[-1].start())
     if not openings or tags[0] is not openings[0]:
@@ -205,10 +265,17 @@ def _in_answer_tag(text: str, *, thought: bool) -> str | ParseFailure:
     if len(tags) < 2:
         rest = text[tags[0].end() :]
         return ParseFailure("the <answer> tag is not closed", tags[0].start(), rest=rest, truncated=True)
-    return text[tags[0].end() : tags[1].start()].strip()
+    start, end = tags[0].end(), tags[1].start()
+    return _lines(text, start, end) or Answer(text, end, end)
 
 
-def _first_json(text: str) -> str | ParseFailure:
+def _lines(text: str, start: int, end: int) -> Answer | None:
+    """An answer without the blank lines before it; None where nothing else is there."""
+    begin = _BLANK_LINES.match(text, start, end).end()  # type: ignore[union-attr]  # it may be empty
+    return Answer(text, begin, end) if text[begin:end].strip() else None
+
+
+def _first_json(text: str) -> Answer | ParseFailure:
     start, end = 0, len(text)
     tags = list(islice(_ANSWER.finditer(text), 3))
     openings = [tag for tag in tags if tag["closing"] is None]
@@ -223,8 +290,8 @@ def _first_json(text: str) -> str | ParseFailure:
         return found
     for begin, stop in inside[1:]:
         others = Pieces(text, begin, stop)
-        if others.cut_off or any(text[piece.start : piece.end] != found for piece in others):
-            return ParseFailure(_SEVERAL, begin, rest=found)
+        if others.cut_off or any(text[piece.start : piece.end] != found.piece for piece in others):
+            return ParseFailure(_SEVERAL, begin, rest=found.piece)
     return found
 
 
@@ -241,11 +308,18 @@ def fences(text: str, start: int, end: int) -> list[tuple[int, int]]:
 _SEVERAL = "there is more than one JSON document"
 
 
-def _first_document(text: str, start: int, end: int) -> str | ParseFailure:
+#: Broken documents behind which no whole one is looked for: it would be no answer.
+_PATIENCE = 1000
+
+
+def _first_document(text: str, start: int, end: int) -> Answer | ParseFailure:
     """The one JSON document between two positions."""
     brackets = Brackets(text, end)
     broken: tuple[str, int, int] | None = None
-    while opener := _OPENER.search(text, start, end):
+    for _ in range(_PATIENCE):
+        opener = _OPENER.search(text, start, end)
+        if opener is None:
+            break
         begin = opener.start()
         stop, cause = _scan(text, begin, end)
         if not cause:
@@ -265,16 +339,16 @@ def _first_document(text: str, start: int, end: int) -> str | ParseFailure:
     )  # cut once: an attack has as many openers as characters
 
 
-def _only(text: str, begin: int, stop: int, end: int) -> str | ParseFailure:
+def _only(text: str, begin: int, stop: int, end: int) -> Answer | ParseFailure:
     """The document of a text that has no other behind it, whole or cut off."""
-    document = text[begin:stop]
+    document = Answer(text, begin, stop)
     opener = _OPENER.search(text, stop, end)
     if opener is None:
         return document
     others = Pieces(text, opener.start(), end)
     if not others.cut_off and not len(others):
         return document
-    return ParseFailure(_SEVERAL, opener.start(), rest=document)
+    return ParseFailure(_SEVERAL, opener.start(), rest=document.piece)
 
 
 class Brackets:

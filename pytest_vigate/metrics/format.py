@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pytest_vigate.data.coordinates import Float
+from pytest_vigate.data.coordinates import Bool, Float
 from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.data.layers import LAYERS, Layer, layer
 from pytest_vigate.data.replies import ParseFailure, located
@@ -18,7 +18,16 @@ from pytest_vigate.metrics.base import Additive, Key, Pattern, Score, Statistics
 
 #: Layers whose replies another rule would read.
 REPAIRABLE: tuple[Layer, ...] = ("fenced", "embedded")
-COLUMNS = ("samples", "compliant", "failed", "repaired", "bare", *LAYERS, *(f"refused_{name}" for name in REPAIRABLE))
+COLUMNS = (
+    "samples",
+    "compliant",
+    "failed",
+    "repaired",
+    "bare",
+    "wordy",
+    *LAYERS,
+    *(f"refused_{name}" for name in REPAIRABLE),
+)
 #: Layers that a model which says nothing would keep at 0.
 _OF_SPEECH = ("fenced", "embedded", "truncated", "broken")
 
@@ -43,15 +52,18 @@ class Format(Additive):
 
     Statistics:
         One row a sample, of 0 and 1: ``samples`` (1), ``compliant``, ``failed`` (not compliant), ``repaired`` (not
-        ``strict``), ``bare`` (a document that is no object and no array), a column a layer, and ``refused_fenced`` and
-        ``refused_embedded`` (of that layer and not compliant). The key ``cause`` says why a reply failed.
+        ``strict``), ``bare`` (a document that is no object and no array), ``wordy`` (every name at its top has a blank
+        in it), a column a layer, and ``refused_fenced`` and ``refused_embedded`` (of that layer and not compliant).
+        The key ``cause`` says why a reply failed.
 
     Degenerate:
         A missing reply is an empty one. A reply of white space is empty. Where no reply says anything, ``compliance``
-        and ``strict`` are 0, ``empty`` is 1, and the other layers are undefined: silence is no sign of quality.
+        and ``strict`` are 0, ``empty`` is 1, and the other layers are undefined: silence is no sign of quality, and
+        empty replies are no evidence for these layers.
         Predictions that are parsed already have no format. A bare text or number is valid JSON, and compliant; the
         verdict counts them. A schema with ``"type": "object"`` refuses them, and so does
-        ``schema: {required: […]}``.
+        ``schema: {required: […]}``. Prose with a colon is YAML, and prose with a comma in every line is CSV: the verdict
+        counts documents all of whose names have blanks in them.
 
     Differs from:
         Python's ``json`` and most checks made of it, which take duplicate keys, ``NaN`` and halves of characters;
@@ -117,6 +129,8 @@ class Format(Additive):
                 remarks[i] = located(reply or "", document)
             elif not isinstance(document, dict | list):
                 column["bare"][i] = 1
+            elif _wordy(document):
+                column["wordy"][i] = 1
         column["failed"] = (cause > 0).astype(np.float64)
         column["compliant"] = 1 - column["failed"]
         column["repaired"] = 1 - column["strict"]
@@ -141,16 +155,27 @@ class Format(Additive):
             shares.append(np.where(said > 0, share, np.nan) if name in _OF_SPEECH else share)
         return np.column_stack(shares)
 
+    def trials(self, statistics: Statistics) -> Bool:
+        total = dict(zip(statistics.columns, statistics.totals.T, strict=True))
+        said = (total["samples"] > 0) & (total["empty"] == 0)
+        return np.column_stack([said if score.name in _OF_SPEECH else total["samples"] > 0 for score in self.scores])
+
     def faults(self, score: str) -> Mapping[str, str]:
         words = {"compliance": ("failed", "failed to parse"), "strict": ("repaired", "in need of repair")}
         column, word = words.get(score, (score, score))
         return {column: word}
 
     def caveats(self, statistics: Statistics, score: str) -> Sequence[str]:
-        bare = int(statistics.column("bare").sum())
-        if not bare or score not in ("compliance", "strict"):
+        if score not in ("compliance", "strict"):
             return ()
-        return (f"documents that are a bare text, number, true, false or null: {bare}; gate a schema of objects",)
+        found = []
+        if bare := int(statistics.column("bare").sum()):
+            found.append(
+                f"documents that are a bare text, number, true, false or null: {bare}; gate a schema of objects"
+            )
+        if wordy := int(statistics.column("wordy").sum()):
+            found.append(f"documents whose every name has a blank in it, as prose has: {wordy}; gate schema.adherence")
+        return found
 
     def measures(self, statistics: Statistics, ids: Sequence[str]) -> Mapping[str, Any]:
         key = statistics.keys["cause"]
@@ -160,6 +185,12 @@ class Format(Additive):
 
     def explain(self, measures: Mapping[str, Any]) -> Sequence[str]:
         return tuple(_sentences(measures))
+
+
+def _wordy(document: dict[str, object] | list[object]) -> bool:
+    """Whether every name at the top has a blank in it: prose with a colon is YAML, and prose with commas CSV."""
+    top = document[0] if isinstance(document, list) and document else document
+    return isinstance(top, dict) and bool(top) and all(" " in name.strip() for name in top)
 
 
 def _sentences(measures: Mapping[str, Any]) -> Iterator[str]:

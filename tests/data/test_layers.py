@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.world import steps
 from pytest_vigate.data.documents import read_document
 from pytest_vigate.data.layers import LAYERS, layer
 from pytest_vigate.data.replies import LONGEST, ParseFailure, ReplyRule
@@ -68,6 +69,13 @@ def test_layer_of_a_json_reply(reply: str | None, expected: str) -> None:
         ("```yaml\ncount: 3\n```", "yaml", "fenced"),
         ("Here you are:\n\n```yaml\ncount: 3\n```\nDone.", "yaml", "embedded"),
         ("```yaml\ncount: 3\n", "yaml", "truncated"),  # nothing but the fence could say that the document is whole
+        ("Here is the result:\n```yaml\npart: bolt\ncount: [1, 2", "yaml", "truncated"),
+        ("Here:\n```csv\npart,count\na,3", "csv", "truncated"),
+        ('Here:\n```\n{"a": 1}\n{"a"', "jsonl", "truncated"),
+        ("a: [1 <think>x</think>", "yaml", "truncated"),
+        ("<answer>part: bolt</answer>", "yaml", "embedded"),
+        ("<think>I see a bolt: one.</think>", "yaml", "broken"),
+        ('<think>maybe {"x": 1}</think>\na: 1', "yaml", "embedded"),
         ("There are three parts.", "yaml", "broken"),
         ('count: "3', "yaml", "truncated"),
         ("part,count\na,3\n", "csv", "strict"),
@@ -81,6 +89,9 @@ def test_layer_of_a_json_reply(reply: str | None, expected: str) -> None:
         ("<think>hm</think><parts/>", "xml", "embedded"),
         ("<parts><part>a", "xml", "truncated"),
         ("Here: <parts><part>a</part>", "xml", "truncated"),
+        ("Here: <r><part>bolt</part><count>1", "xml", "truncated"),
+        ("<think>I see a bolt. The answer is hard.</think>", "xml", "broken"),
+        ("<think>hm</think>\n<r", "xml", "truncated"),
         ("<parts><part></parts>", "xml", "broken"),
         ("three parts", "xml", "broken"),
         ('{"a": 1}\n{"a": 2}\n', "jsonl", "strict"),
@@ -153,3 +164,32 @@ def test_every_beginning_of_a_document_is_truncated(cut: int, data: st.DataObjec
     text = json.dumps(value)
     beginning = text[: cut % len(text)]
     assert layer(beginning, JSON) == ("truncated" if beginning else "empty")
+
+
+@pytest.mark.parametrize(
+    ("syntax", "pattern"),
+    [
+        ("json", "```["),
+        ("json", "```{"),
+        ("json", "</think>"),
+        ("json", "<think>"),
+        ("json", "<answer>"),
+        ("json", "{"),
+        ("json", "[1,"),
+        ("xml", "```<a "),
+        ("xml", "<a "),
+        ("yaml", "```"),
+        ("csv", '```"'),
+    ],
+)
+def test_work_grows_no_faster_than_the_reply(syntax: SyntaxName, pattern: str) -> None:
+    def lines(count: int) -> int:
+        return steps(lambda: layer(pattern * count + " " * count, Syntax(syntax)))
+
+    layer(pattern, Syntax(syntax))  # modules are loaded once
+    assert lines(4_000) < 4.5 * lines(1_000) + 1_000
+    assert layer(pattern * (LONGEST // len(pattern) // 2) + " " * (LONGEST // 2), Syntax(syntax)) in LAYERS
+
+
+def test_long_silence_is_silence() -> None:
+    assert layer(" " * (100 * LONGEST), JSON) == "empty"

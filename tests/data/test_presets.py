@@ -688,9 +688,9 @@ def test_number_that_is_too_long_is_none() -> None:
 def test_reply_cut_off_under_any_rule_keeps_what_is_whole(rule: Any) -> None:
     opening = {"fenced": "```json\n", "first-json": "Sure: ", "answer-tag": "<think>hm</think><answer>"}[rule]
     cause = {
-        "fenced": ParseFailure("the code fence is not closed", 0),
-        "first-json": ParseFailure("the JSON document is cut off", 6),
-        "answer-tag": ParseFailure("the <answer> tag is not closed", 17),
+        "fenced": ParseFailure("the code fence is not closed", 0, truncated=True),
+        "first-json": ParseFailure("the JSON document is cut off", 6, truncated=True),
+        "answer-tag": ParseFailure("the <answer> tag is not closed", 17, truncated=True),
     }[rule]
     reply = f'{opening}[{{"bbox_2d": [1, 2, 3, 4], "label": "cat"}}, {{"bbox'
     reading = read_reply(reply, rule, PRESETS["qwen3-vl"])

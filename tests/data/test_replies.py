@@ -48,7 +48,7 @@ def test_prose_around_a_fence_is_not_taken_off_by_the_fenced_rule() -> None:
         ("```\nyes\n```\nor\n```\nno\n```", ParseFailure("there is more than one code fence", 8)),
         ("```yes\n```", ParseFailure("there is nothing in the code fence", 0)),
         (" ```json```", ParseFailure("there is nothing in the code fence", 1)),
-        ("``````", ParseFailure("there is nothing in the code fence", 0)),
+        ("``` ```", ParseFailure("there is nothing in the code fence", 0)),
     ],
 )
 def test_broken_fences_hold_no_answer(reply: str, failure: ParseFailure) -> None:
@@ -59,9 +59,9 @@ def test_backticks_inside_a_line_are_no_fence() -> None:
     assert extract('```json\n{"a": "```"}\n```', "fenced") == '{"a": "```"}'
 
 
-@pytest.mark.parametrize("reply", [' ```json\n{"a": 1}', " ```", " ````"])
+@pytest.mark.parametrize("reply", [' ```json\n{"a": 1}', " ```", " ``````"])
 def test_fence_that_is_not_closed_is_a_failure(reply: str) -> None:
-    assert extract(reply, "fenced") == ParseFailure("the code fence is not closed", 1)
+    assert extract(reply, "fenced") == ParseFailure("the code fence is not closed", 1, truncated=True)
 
 
 def test_answer_tag_is_taken_and_thinking_is_not() -> None:
@@ -112,10 +112,10 @@ def test_answer_before_thinking_is_kept() -> None:
         ("<answer>two</answer>s</answer>", ParseFailure("there is more than one answer", 21)),
         ("<think>on</think> \n", ParseFailure("there is nothing but thinking")),
         ("<answer>two</answer></think>", ParseFailure("there is nothing but thinking")),
-        ("<think>a</think>b<think>on and on", ParseFailure("the thinking never ends", 17)),
-        ("<think>a<think>b</think>c<think>on", ParseFailure("the thinking never ends", 25)),
-        ("So <answer>two", ParseFailure("the <answer> tag is not closed", 3)),
-        ("a<think>on and on", ParseFailure("the thinking never ends", 1)),
+        ("<think>a</think>b<think>on and on", ParseFailure("the thinking never ends", 17, truncated=True)),
+        ("<think>a<think>b</think>c<think>on", ParseFailure("the thinking never ends", 25, truncated=True)),
+        ("So <answer>two", ParseFailure("the <answer> tag is not closed", 3, truncated=True)),
+        ("a<think>on and on", ParseFailure("the thinking never ends", 1, truncated=True)),
     ],
 )
 def test_reply_without_a_whole_answer_says_why(reply: str, failure: ParseFailure) -> None:
@@ -147,8 +147,8 @@ def test_first_json_finds_the_document_in_the_prose(reply: str, document: str) -
     ("reply", "failure"),
     [
         ("no boxes here", ParseFailure("there is no JSON document")),
-        ('ok {"a": [1, 2], "b"', ParseFailure("the JSON document is cut off", 3)),
-        ('{"a": "never closed', ParseFailure("the JSON document is cut off", 0)),
+        ('ok {"a": [1, 2], "b"', ParseFailure("the JSON document is cut off", 3, truncated=True)),
+        ('{"a": "never closed', ParseFailure("the JSON document is cut off", 0, truncated=True)),
         ("[{'a': [1, 2]}]", ParseFailure("the JSON is malformed", 2)),
         ('{"a": [1, 2,]}', ParseFailure("the JSON is malformed", 12)),
         ('{"a": NaN}', ParseFailure("the JSON is malformed", 6)),
@@ -206,9 +206,9 @@ def test_broken_openers_are_cut_out_once(monkeypatch: pytest.MonkeyPatch) -> Non
     made = []
 
     class Counted(ParseFailure):
-        def __init__(self, cause: str, position: int | None = None, rest: str = "") -> None:
+        def __init__(self, cause: str, position: int | None = None, rest: str = "", *, truncated: bool = False) -> None:
             made.append(len(rest))
-            super().__init__(cause, position, rest)
+            super().__init__(cause, position, rest, truncated)
 
     monkeypatch.setattr(replies_module, "ParseFailure", Counted)
     assert str(extract("{x" * 500, "first-json")) == "the JSON is malformed at character 2"
@@ -406,10 +406,14 @@ def test_pieces_are_json_and_lie_apart(text: str) -> None:
     ("reply", "inner", "failure"),
     [
         ("plain", "plain", None),
-        (" ```json\n {} \n``` ", "{}", None),
+        (" ```json\n {} \n``` ", " {} \n", None),
+        ("```yaml\n\n  a: 1\n\n  b: 2\n  ```", "  a: 1\n\n  b: 2\n", None),
+        ("``` json title=x\n{}\n```", "{}\n", None),
+        ("~~~~\n```\n~~~~", "```\n", None),
         ("```{}```", "{}", None),
-        ("``````", "", None),
-        (" ```json\n {}", "{}", ParseFailure("the code fence is not closed", 1)),
+        ("``````", "", ParseFailure("the code fence is not closed", 0, truncated=True)),  # of six marks
+        ("``` ```", " ", None),
+        (" ```json\n {}", " {}", ParseFailure("the code fence is not closed", 1, truncated=True)),
     ],
 )
 def test_fence_says_where_its_text_is(reply: str, inner: str, failure: ParseFailure | None) -> None:

@@ -75,15 +75,39 @@ def test_silence_is_no_sign_of_quality() -> None:
     }
 
 
+def test_empty_replies_are_no_evidence_of_what_was_said() -> None:
+    metric = Format()
+    trials = metric.trials(metric.statistics(replies([GOOD, None, "", "no"])))
+    counted = dict(zip([score.name for score in metric.scores], trials.sum(axis=0).tolist(), strict=True))
+    assert counted == {
+        "compliance": 4,
+        "strict": 4,
+        "fenced": 2,
+        "embedded": 2,
+        "truncated": 2,
+        "empty": 4,
+        "broken": 2,
+    }
+
+
+def test_prose_that_is_yaml_is_told() -> None:
+    data = replies([GOOD] * 3)
+    said = [{"I'm sorry": "I cannot"}, [{"Sorry, I": "cannot", "help you": "x"}], {"part name": 1, "count": 2}]
+    data = replace(data, predictions=replace(data.predictions, derive_documents=lambda: said))
+    assert Format().caveats(Format().statistics(data), "strict") == [
+        "documents whose every name has a blank in it, as prose has: 2; gate schema.adherence"
+    ]
+
+
 def test_bare_texts_are_compliant_and_told() -> None:
     metric, data = Format(), replies(['"none"', "3", "null", GOOD])
     assert evaluate(metric, data)["compliance"] == 1
     statistics = metric.statistics(data)
-    told = ("documents that are a bare text, number, true, false or null: 3; gate a schema of objects",)
+    told = ["documents that are a bare text, number, true, false or null: 3; gate a schema of objects"]
     assert metric.caveats(statistics, "compliance") == told
     assert metric.caveats(statistics, "strict") == told
     assert metric.caveats(statistics, "truncated") == ()
-    assert metric.caveats(metric.statistics(replies([GOOD])), "compliance") == ()
+    assert metric.caveats(metric.statistics(replies([GOOD])), "compliance") == []
 
 
 def test_documents_that_are_parsed_already_have_no_format() -> None:
