@@ -62,8 +62,8 @@ class Format(Additive):
         empty replies are no evidence for these layers.
         Predictions that are parsed already have no format. A bare text or number is valid JSON, and compliant; the
         verdict counts them. A schema with ``"type": "object"`` refuses them, and so does
-        ``schema: {required: […]}``. Prose with a colon is YAML, and prose with a comma in every line is CSV: the verdict
-        counts documents all of whose names have blanks in them.
+        ``schema: {required: […]}``. Prose with a colon is YAML, and prose with a comma in every line is CSV: the
+        verdict counts documents all of whose names have blanks in them.
 
     Differs from:
         Python's ``json`` and most checks made of it, which take duplicate keys, ``NaN`` and halves of characters;
