@@ -93,7 +93,7 @@ def estimate(
         score.share and np.isfinite([score.low, score.high]).all() for score in metric.configured
     )
     # Clopper–Pearson needs no draws, only to know whether there are to be any.
-    chunks = [metric.evaluate(statistics, chunk) for chunk in (islice(weights, 1) if exact else weights)]
+    chunks = [metric.draw(statistics, chunk) for chunk in (islice(weights, 1) if exact else weights)]
     drawn = np.concatenate(chunks) if chunks else np.empty((0, len(values)))  # (B, s)
     tail = (1 - level) / 2
     found: dict[str, Estimate] = {}

@@ -93,7 +93,8 @@ def _unexpected(node: Node, path: str, schema: dict[str, Any]) -> _Misfit:
         if ("number" in kinds or "integer" in kinds) and (INTEGER.fullmatch(node.text) or FLOAT.fullmatch(node.text)):
             hint = "remove the quotes"
     elif "string" in kinds and node.text and node.value is not None:
-        hint = f"put it in quotes: {quote(node.text)}"
+        words = schema.get("enum", [node.text])
+        hint = f"put it in quotes: {quote(node.text)}" if node.text in words else f"write {' or '.join(words)}"
     problem = Problem(node.line, node.column, path, message, hint)
     return _Misfit(problem, node.text, tuple(schema.get("enum", ())))
 

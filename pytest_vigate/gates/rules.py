@@ -380,6 +380,30 @@ def syntax_words_agree(data: Place) -> Iterator[Problem]:
                 yield place.problem(f"{word} has a meaning for {known}, and the syntax is {name}", "remove it")
 
 
+def tables_can_be_written(data: Place) -> Iterator[Problem]:
+    """No reply can have a column that is not among all columns, or two of one name."""
+    for role in ("predictions", "references"):
+        source = data.get(role)
+        syntax = source and source.is_mapping and source.get("syntax")
+        if not syntax or not syntax.is_mapping or not (name := syntax.get("name")) or name.value != "csv":
+            continue
+        columns, delimiter = syntax.get("columns"), syntax.get("delimiter")
+        known = [node.text for node in columns.node.children.values()] if columns else []
+        for word in ("columns", "required"):
+            seen = set()
+            listed = syntax.get(word)
+            for place in listed.values() if listed else ():
+                if place.text in seen:
+                    yield place.problem(f"column {quote(place.text)} is listed twice", "remove one")
+                elif columns and place.text not in known:
+                    hint = did_you_mean(place.text, known) or "add it there, or remove it"
+                    yield place.problem(f"{quote(place.text)} is not among the columns, which are all of them", hint)
+                elif delimiter and delimiter.value in place.text:
+                    message = f"column {quote(place.text)} has the delimiter {quote(delimiter.value)} in it"
+                    yield place.problem(message, "declare another delimiter")
+                seen.add(place.text)
+
+
 def cluster_is_an_attribute(root: Place) -> Iterator[Problem]:
     """Only listed attributes are read from the records."""
     intervals, data = root.get("intervals"), root.get("data")
@@ -444,7 +468,14 @@ ENTRY_RULES: Final[tuple[Callable[[_Entry], Iterator[Problem]], ...]] = (
     small_groups_belong_to_per,
 )
 SECTION_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
-    "data": (attributes_differ, box_numbers_are_finite, resizing_leaves_room, box_words_agree, syntax_words_agree),
+    "data": (
+        attributes_differ,
+        box_numbers_are_finite,
+        resizing_leaves_room,
+        box_words_agree,
+        syntax_words_agree,
+        tables_can_be_written,
+    ),
     "metrics": (family_names_are_plain,),
     "model": (model_fits_reports,),
     "intervals": (level_is_a_share,),

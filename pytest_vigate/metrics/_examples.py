@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from pytest_vigate.data.coordinates import Bool
-from pytest_vigate.data.replies import quoted
+from pytest_vigate.data.replies import quoted, width
 from pytest_vigate.metrics.base import Statistics
 
 #: Samples that are shown of a kind.
 SHOWN = 5
+#: Characters of an id; ids are paths, which often differ at their end alone.
+LONGEST = 120
 
 
 def examples(statistics: Statistics, ids: Sequence[str], kinds: Mapping[str, Bool]) -> list[dict[str, Any]]:
@@ -38,13 +40,20 @@ def examples(statistics: Statistics, ids: Sequence[str], kinds: Mapping[str, Boo
     return sorted(found, key=lambda item: -int(item["count"]))
 
 
+def named(sample: str) -> str:
+    """A sample's id in quotes, on one line, cut in the middle where it is long."""
+    if len(sample) > LONGEST:
+        sample = f"{sample[: LONGEST // 2]}…{sample[1 - LONGEST // 2 :]}"
+    return quoted(sample, longest=LONGEST)
+
+
 def sentences(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """A line a kind, then its samples, each with its piece and a caret where it has one."""
     for item in found:
         yield f"{item['kind']}: {item['count']}"
         for sample in item["samples"]:
-            name = f"  {quoted(sample['id'])}: "
+            name = f"  {named(sample['id'])}: "
             piece, _, caret = sample["piece"].partition("\n")
             yield f"{name}{piece}" if piece else name.rstrip(": ")
             if caret:
-                yield " " * len(name) + caret
+                yield " " * width(name) + caret

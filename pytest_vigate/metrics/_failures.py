@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pytest_vigate.data.replies import ParseFailure, quoted
+from pytest_vigate.data.replies import ParseFailure
+from pytest_vigate.metrics._examples import named
 
 #: Replies that a note names, and characters of one's cause.
 NAMED = 3
@@ -13,9 +14,9 @@ LONGEST = 120
 
 def some(failures: Mapping[int, ParseFailure], ids: Sequence[str]) -> str:
     """The first few, with their causes: ``'a.jpg': the JSON document is cut off; and 2 more``."""
-    named = [f"{quoted(ids[i])}: {_cut(str(failure))}" for i, failure in list(failures.items())[:NAMED]]
+    first = [f"{named(ids[i])}: {_cut(str(failure))}" for i, failure in list(failures.items())[:NAMED]]
     more = [f"and {len(failures) - NAMED} more"] if len(failures) > NAMED else []
-    return "; ".join([*named, *more])
+    return "; ".join([*first, *more])
 
 
 def _cut(cause: str) -> str:

@@ -264,6 +264,14 @@ class Metric(ABC):
     def evaluate(self, statistics: Statistics, weights: Float) -> Float:
         """Scores under sample weights: (B, n) → (B, s); NaN where undefined. Never looks at samples."""
 
+    def draw(self, statistics: Statistics, weights: Float) -> Float:
+        """Scores of bootstrap draws, for intervals alone: (B, n) → (B, s).
+
+        The scores under those weights, but for a score that measures what it chose from the data: every draw would
+        choose anew, find its own best, and the interval would be too sure.
+        """
+        return self.evaluate(statistics, weights)
+
     def without_undefined(self, statistics: Statistics, found: Float) -> Float:
         """(B, s) scores, NaN where the statistics say that a score is undefined whatever the weights."""
         for i, score in enumerate(self.scores):

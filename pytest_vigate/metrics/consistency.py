@@ -13,13 +13,18 @@ from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.data.replies import ParseFailure, quoted
 from pytest_vigate.errors import UnmeasurableError, did_you_mean
+from pytest_vigate.metrics._examples import named
 from pytest_vigate.metrics._paths import ITEMS, joined
 from pytest_vigate.metrics.base import Key, Metric, Score, Statistics, ratio
 
 #: Differences between the two commonest structures that the diagnosis shows.
 SHOWN = 12
-#: Samples that it names of each.
+#: Samples that it names of each, and groups that it shows.
 EXAMPLES = 3
+#: Groups that a record holds.
+GROUPS = 50
+#: Characters of a structure in a record.
+LONGEST = 2000
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,12 @@ class Consistency(Metric):
         Where no reply parses, ``share`` is 0 and ``structures`` is undefined. An empty array has no elements and so a
         structure of its own; so has ``null`` in place of a value. A reply without the attribute is in a group of those.
         A reply that is alone in its group is always like itself: it is no evidence.
+
+        The commonest of a few is more common among them than it is at large, so ``share`` is biased upwards in small
+        samples and groups with several structures of about the same count. Its interval allows for that: the commonest
+        structures are settled once, on the samples that are judged (of several with one count, the first in order of
+        name), and a draw's share is theirs, less what it would gain by choosing the commonest anew. ``structures`` has
+        no interval: no draw holds a structure that was never seen.
 
     Differs from:
         Checks against a schema, which say whether replies are as they should be; here they only have to be alike.
@@ -107,6 +118,16 @@ class Consistency(Metric):
         kinds = np.add.reduceat(counts > 0, cells.groups, axis=1, dtype=np.int64).max(axis=1)
         return np.column_stack([ratio(commonest, total), np.where(kinds > 0, kinds, np.nan)])
 
+    def draw(self, statistics: Statistics, weights: Float) -> Float:
+        anew = self.evaluate(statistics, weights)
+        if "settled" not in statistics.prepared:
+            statistics.prepared["settled"] = _settled(statistics)
+        drawn = weights[:, statistics.sample]  # (B, r)
+        share = ratio(drawn @ statistics.prepared["settled"], drawn.sum(axis=1))
+        # anew - share: what choosing adds in a draw, the bootstrap's estimate of what it added to the score
+        corrected = np.maximum(share - (anew[:, 0] - share), 0)
+        return np.column_stack([corrected, np.full_like(share, np.nan)])
+
     def trials(self, statistics: Statistics) -> Bool:
         group = statistics.keys["group"].code
         accompanied = np.zeros(statistics.n, dtype=bool)
@@ -120,32 +141,44 @@ class Consistency(Metric):
 
     def measures(self, statistics: Statistics, ids: Sequence[str]) -> Mapping[str, Any]:
         cells = _cells(statistics)
-        names, groups = statistics.keys["structure"].names, statistics.keys["group"]
-        found = []
-        sizes = np.diff([*cells.starts, len(cells.order)])
-        for i, begin in enumerate(cells.groups):
-            end = cells.groups[i + 1] if i + 1 < len(cells.groups) else len(cells.starts)
+        names, groups = statistics.keys["structure"], statistics.keys["group"]
+        sizes = np.diff(cells.starts, append=len(cells.order))
+        ends = np.append(cells.groups, len(cells.starts))
+        mixed = np.flatnonzero(np.diff(ends) > 1)
+        outside = np.zeros(0, dtype=np.int64)
+        if len(mixed):
+            outside = (np.add.reduceat(sizes, cells.groups) - np.maximum.reduceat(sizes, cells.groups))[mixed]
+        found: list[dict[str, Any]] = []
+        for place in np.argsort(-outside, kind="stable")[:GROUPS].tolist():
+            begin, end = ends[mixed[place]], ends[mixed[place] + 1]
             largest = begin + np.argsort(-sizes[begin:end], kind="stable")[:2]
             rows = [cells.order[cells.starts[cell] : cells.starts[cell] + sizes[cell]] for cell in largest]
-            found.append(
+            whole = [names.names[names.code[there[0]]] for there in rows]
+            commonest = [
                 {
-                    "group": groups.names[groups.code[rows[0][0]]],
-                    "structures": int(end - begin),
-                    "commonest": [
-                        {
-                            "structure": names[statistics.keys["structure"].code[there[0]]],
-                            "count": len(there),
-                            "samples": [ids[j] for j in statistics.sample[there[:EXAMPLES]]],
-                        }
-                        for there in rows
-                    ],
+                    "structure": text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…",
+                    "count": len(there),
+                    "samples": [ids[j] for j in statistics.sample[there[:EXAMPLES]]],
                 }
-            )
+                for text, there in zip(whole, rows, strict=True)
+            ]
+            group: dict[str, Any] = {"group": _value(groups.names[groups.code[rows[0][0]]])}
+            if len(found) < EXAMPLES:  # structures may be long, and the diagnosis shows no more
+                differences = _differences(*whole)
+                group |= {"differences": differences[:SHOWN], "more": max(0, len(differences) - SHOWN)}
+            counts = {"structures": int(end - begin), "outside": int(outside[place])}
+            found.append({**group, **counts, "commonest": commonest})
         unparsed = len(statistics.sample) - int(statistics.column("parsed").sum())
-        return {"samples": len(statistics.sample), "unparsed": unparsed, "groups": found}
+        return {
+            "samples": len(statistics.sample),
+            "unparsed": unparsed,
+            "groups": len(np.unique(groups.code)),
+            "several": len(mixed),
+            "mixed": found,
+        }
 
     def explain(self, measures: Mapping[str, Any]) -> Sequence[str]:
-        return tuple(_sentences(measures))
+        return tuple(_sentences(measures, by=self.by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,16 +200,39 @@ def _cells(statistics: Statistics) -> _Cells:
     return _Cells(order, starts, np.flatnonzero(new_group[starts]))
 
 
+def _settled(statistics: Statistics) -> Float:
+    """(r,) 1 where the row has the commonest structure of its group; of several, the first in order of name."""
+    cells, key = _cells(statistics), statistics.keys["structure"]
+    chosen = np.zeros(len(statistics.sample))
+    if not len(cells.order):
+        return chosen
+    sizes = np.diff(cells.starts, append=len(cells.order))
+    group = np.repeat(np.arange(len(cells.groups)), np.diff(cells.groups, append=len(cells.starts)))  # (cells,)
+    most = np.flatnonzero(sizes == np.maximum.reduceat(sizes, cells.groups)[group])
+    name = {cell: key.names[key.code[cells.order[cells.starts[cell]]]] for cell in most.tolist()}
+    first: dict[int, int] = {}
+    for cell in sorted(name, key=name.__getitem__):
+        first.setdefault(int(group[cell]), cell)
+    for cell in first.values():
+        chosen[cells.order[cells.starts[cell] : cells.starts[cell] + sizes[cell]]] = 1
+    return chosen
+
+
 def _groups(by: str | None, data: Dataset) -> tuple[Int, tuple[str, ...]]:
-    """(n,) group of every sample, and the groups' names; one without a name where nothing tells them apart."""
+    """(n,) group of every sample, and the groups' names: the attribute's value as JSON, empty where there is none."""
     if by is None:
         return np.zeros(len(data), dtype=np.int64), ("",)
     if by not in data.attributes:
         hint = did_you_mean(by, tuple(data.attributes)) or "list it under data.attributes"
         raise UnmeasurableError(f"consistency: by: {by!r} is not in data.attributes; {hint}")
-    column = ["(none)" if value is None else value for value in data.attributes[by]]
+    column = ["" if value is None else json.dumps(value) for value in data.attributes[by]]
     place = {name: i for i, name in enumerate(dict.fromkeys(column))}
     return np.array([place[name] for name in column], dtype=np.int64), tuple(place)
+
+
+def _value(name: str) -> str | None:
+    """The attribute's value that a group's name stands for."""
+    return str(json.loads(name)) if name else None
 
 
 _TYPES: Mapping[type, str] = {
@@ -212,29 +268,30 @@ def structure(document: object) -> str:
     return out[0]
 
 
-def _sentences(measures: Mapping[str, Any]) -> Iterator[str]:
-    """The two commonest structures side by side, of the groups that have several."""
+def _sentences(measures: Mapping[str, Any], *, by: str | None) -> Iterator[str]:
+    """The two commonest structures side by side, of the groups that have most replies outside the commonest."""
     if measures["unparsed"]:
         yield f"{measures['unparsed']} of {measures['samples']} replies do not parse and have no structure"
-    mixed = [group for group in measures["groups"] if len(group["commonest"]) > 1]
-    for group in sorted(mixed, key=lambda group: -group["commonest"][1]["count"])[:EXAMPLES]:
+    for group in measures["mixed"][:EXAMPLES]:
         first, second = group["commonest"]
-        where = f" of {quoted(group['group'])}" if group["group"] else ""
+        where = (
+            f" of {quoted(group['group'])}" if group["group"] is not None else f" without {quoted(by)}" if by else ""
+        )
         yield f"the two commonest of {group['structures']} structures{where}:"
-        heads = [f"{side['count']} times, as {quoted(side['samples'][0])}" for side in (first, second)]
-        table = [("", *heads), *_differences(first["structure"], second["structure"])]
-        widths = [max(len(row[i]) for row in table[: SHOWN + 1]) for i in range(2)]
-        for path, one, other in table[: SHOWN + 1]:
+        heads = [f"{side['count']} times, as {named(side['samples'][0])}" for side in (first, second)]
+        table = [("", *heads), *group["differences"]]
+        widths = [max(len(row[i]) for row in table) for i in range(2)]
+        for path, one, other in table:
             yield f"  {path:<{widths[0]}}  {one:<{widths[1]}}  {other}"
-        if len(table) > SHOWN + 1:
-            yield f"  and {len(table) - SHOWN - 1} more differences"
+        if group["more"]:
+            yield f"  and {group['more']} more differences"
 
 
-def _differences(one: str, other: str) -> list[tuple[str, str, str]]:
+def _differences(one: str, other: str) -> list[list[str]]:
     """(path, type here, type there) where two structures differ."""
     flat = [_flat(one), _flat(other)]
     paths = sorted({*flat[0], *flat[1]})
-    found = [(path, flat[0].get(path, "-"), flat[1].get(path, "-")) for path in paths]
+    found = [[path, flat[0].get(path, "-"), flat[1].get(path, "-")] for path in paths]
     return [row for row in found if row[1] != row[2]]
 
 

@@ -331,14 +331,14 @@ def test_syntax_by_name_and_in_full(tmp_path: Path) -> None:
     text = (
         "vigate: 1\ndata:\n"
         "  predictions: {path: p.jsonl, syntax: {name: json, duplicate_keys: allow, nan: refuse, surrogates: allow}}\n"
-        "  references: {path: r.jsonl, syntax: {name: csv, columns: [part, count], required: [no], delimiter: ;}}\n"
+        "  references: {path: r.jsonl, syntax: {name: csv, columns: [part, no], required: [no], delimiter: ;}}\n"
         "thresholds:\n  bbox.f1: {min: 0.75}\n"
     )
     gate = accept(tmp_path, text)
     assert gate.data.predictions.syntax == Syntax("json", duplicate_keys=True, surrogates=True)
     assert gate.data.references is not None
-    assert gate.data.references.syntax == Syntax("csv", columns=("part", "count"), required=("no",), delimiter=";")
-    short = accept(tmp_path, text.replace("{name: csv, columns: [part, count], required: [no], delimiter: ;}", "yaml"))
+    assert gate.data.references.syntax == Syntax("csv", columns=("part", "no"), required=("no",), delimiter=";")
+    short = accept(tmp_path, text.replace("{name: csv, columns: [part, no], required: [no], delimiter: ;}", "yaml"))
     assert short.data.references is not None
     assert short.data.references.syntax == Syntax("yaml")
     plain = accept(tmp_path, "vigate: 1\ndata: {predictions: p.jsonl}\nthresholds:\n  bbox.f1: {min: 0.75}\n")

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.errors import UnmeasurableError
+from pytest_vigate.evaluation.estimate import estimate
+from pytest_vigate.evaluation.resampling import multinomial_weights
 from pytest_vigate.metrics.consistency import Consistency, structure
 from worlds import evaluate, replies
 
@@ -39,6 +41,91 @@ def test_groups_have_structures_of_their_own() -> None:
 
 def test_replies_without_the_attribute_are_a_group() -> None:
     assert scores(replies([A, A, C, C], kind=["a", "a", None, None]), by="kind") == {"share": 1, "structures": 1}
+
+
+def test_text_none_is_not_a_missing_attribute() -> None:
+    # one group of A and C would have 1 of 2; apart, each is like itself
+    for text in ("(none)", "", "null"):
+        data = replies([A, C], kind=[text, None])
+        assert scores(data, by="kind") == {"share": 1, "structures": 1}
+    lines = explained(replies([A, B, B, A, B], kind=[None, None, "", "", ""]), by="kind")
+    assert [line for line in lines if line.startswith("the")] == [
+        "the two commonest of 2 structures without 'kind':",
+        "the two commonest of 2 structures of '':",
+    ]
+
+
+def drawn(data: Dataset, weights: Sequence[Sequence[int]], **parameters: Any) -> list[float]:
+    metric = Consistency(**parameters)
+    found = metric.draw(metric.statistics(data), np.array(weights, dtype=float))
+    assert np.isnan(found[:, 1]).all()
+    return [float(share) for share in found[:, 0]]
+
+
+def test_draws_are_of_the_structure_that_was_the_commonest() -> None:
+    # A is settled. 0 of 2 A's and 3 B's drawn once each: A has 2/5, B 3/5, so choosing adds 1/5: 2/5 - 1/5
+    data = replies([A, A, A, B, B])
+    weights = [[1, 1, 1, 1, 1], [2, 0, 0, 1, 2], [0, 0, 0, 4, 1], [3, 2, 0, 0, 0]]
+    assert drawn(data, weights) == pytest.approx([3 / 5, 2 / 5 - 1 / 5, 0, 1])
+
+
+def test_first_name_is_settled_of_two_as_common() -> None:
+    # in order of name A is before B; a draw of B alone has none of it
+    for said in ([A, B], [B, A]):
+        only = [[int(text == other) * 2 for text in said] for other in (A, B)]
+        assert drawn(replies(said), only) == [1, 0]
+
+
+def test_structures_are_settled_in_every_group() -> None:
+    # A in a, C in b. Only the second draw has others: B in a, 1 of 5, and A in b, 1 of 5: 3/5 and nothing is gained
+    data = replies([A, A, B, C, C, A], kind=["a", "a", "a", "b", "b", "b"])
+    weights = [[1, 1, 0, 1, 1, 0], [1, 1, 1, 1, 0, 1], [0, 1, 3, 2, 0, 0]]
+    # third: A has 1 of 6, C 2, so 3/6; B has 3 of its group, so choosing would have 5/6: 3/6 - 2/6
+    assert drawn(data, weights, by="kind") == pytest.approx([1, 3 / 5, 1 / 6])
+
+
+def test_draws_without_a_structure_are_no_gain() -> None:
+    assert drawn(replies(["no", None]), [[1, 1]]) == [0]
+    assert np.isnan(drawn(replies([A]), [[0]])).all()
+
+
+@settings(deadline=None, max_examples=100)
+@given(seed=st.integers(0, 2**16), n=st.integers(1, 30))
+def test_draws_are_never_above_the_score_under_their_weights(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    said = [[A, B, C, "no"][i] for i in rng.integers(4, size=n)]
+    data = replies(said, kind=[str(i) for i in rng.integers(3, size=n)])
+    weights = rng.multinomial(n, np.full(n, 1 / n), size=20).astype(float)
+    metric = Consistency(by="kind")
+    statistics = metric.statistics(data)
+    assert (metric.draw(statistics, weights)[:, 0] <= metric.evaluate(statistics, weights)[:, 0] + 1e-12).all()
+    ones = np.ones((1, n))
+    assert metric.draw(statistics, ones)[0, 0] == pytest.approx(metric.evaluate(statistics, ones)[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("shares", "groups"), [([0.1] * 10, 1), ([0.5, 0.5], 1), ([0.34, 0.33, 0.33], 1), ([0.6, 0.4], 30)]
+)
+def test_lower_bound_is_seldom_above_the_share_at_large(shares: list[float], groups: int) -> None:
+    # with the commonest chosen anew in every draw, it is in 21 to 100 of 100 worlds; 5 are allowed for
+    rng = np.random.default_rng(0)
+    above, n, metric = 0, 60, Consistency(by="kind")
+    for _ in range(100):
+        said = [f'{{"k{i}": 1}}' for i in rng.choice(len(shares), n, p=shares)]
+        statistics = metric.statistics(replies(said, kind=[str(i % groups) for i in range(n)]))
+        found = estimate(metric, statistics, weights=multinomial_weights(n, draws=200, rng=rng), level=0.95)
+        bounds = found["share"].bounds(0.95)
+        assert bounds is not None
+        above += bounds[0] > max(shares)
+    assert above <= 15
+
+
+def test_structures_have_no_interval() -> None:
+    metric = Consistency()
+    statistics = metric.statistics(replies([A, B] * 20))
+    weights = [*multinomial_weights(40, draws=200, rng=np.random.default_rng(0))]
+    found = estimate(metric, statistics, weights=weights, level=0.95)["structures"]
+    assert (found.value, found.method, found.low, found.bounds(0.95)) == (2, "none", None, None)
 
 
 def test_nothing_parsed_is_no_structure() -> None:
@@ -147,6 +234,62 @@ def test_many_differences_are_cut() -> None:
     lines = explained(replies([many, many, "{}", "{}"]))
     assert lines[-1] == "  and 8 more differences"
     assert len(lines) == 15
+
+
+def measured(data: Dataset, **parameters: Any) -> Any:
+    metric = Consistency(**parameters)
+    return json.loads(json.dumps(metric.measures(metric.statistics(data), data.ids), allow_nan=False))
+
+
+def test_record_names_groups_of_several_structures_alone() -> None:
+    data = replies([A, A, A, B, C, A, "no"], kind=["a", "a", "b", "b", None, None, "a"])
+    sides = [[['{"count": "number"}', 1, ["s2"]], ['{"count": "string"}', 1, ["s3"]]]]
+    sides += [[['{"count": "number", "note": "string"}', 1, ["s4"]], ['{"count": "number"}', 1, ["s5"]]]]
+    found = measured(data, by="kind")
+    assert {key: found[key] for key in ("samples", "unparsed", "groups", "several")} == {
+        "samples": 7,
+        "unparsed": 1,
+        "groups": 3,
+        "several": 2,
+    }
+    assert [(group["group"], group["structures"], group["outside"]) for group in found["mixed"]] == [
+        ("b", 2, 1),
+        (None, 2, 1),
+    ]
+    assert found["mixed"][0]["differences"] == [["$.count", "number", "string"]]
+    assert found["mixed"][0]["more"] == 0
+    shown = [sorted([*map(list, map(dict.values, group["commonest"]))]) for group in found["mixed"]]
+    assert shown == [sorted(side) for side in sides]
+
+
+def test_record_keeps_the_most_mixed_groups() -> None:
+    # group i has i + 1 of A and i of B, so the 50 of 60 with most outside are 59, 58, …, 10; group 0 is of one reply
+    said, kind = [], []
+    for i in range(60):
+        said += [A] * (i + 1) + [B] * i
+        kind += [str(i)] * (2 * i + 1)
+    found = measured(replies(said, kind=kind), by="kind")
+    assert (found["groups"], found["several"]) == (60, 59)
+    assert [group["group"] for group in found["mixed"]] == [str(i) for i in range(59, 9, -1)]
+    assert found["mixed"][0]["outside"] == 59
+    assert ["differences" in group for group in found["mixed"]] == [True] * 3 + [False] * 47
+
+
+def test_record_cuts_long_structures_and_the_diagnosis_knows_the_whole() -> None:
+    long = {f"key{i:04}": 1 for i in range(1000)}
+    data = replies([json.dumps(long)] * 2 + [json.dumps({**long, "last": 1})] * 2)
+    (group,) = measured(data)["mixed"]
+    for side in group["commonest"]:
+        assert len(side["structure"]) == 2000
+        assert side["structure"].endswith("…")
+    assert group["differences"] == [["$.last", "-", "number"]]
+    assert explained(data)[-1] == "  $.last  -                 number"
+
+
+def test_record_of_one_structure_is_short() -> None:
+    for said in ([A] * 3, ["no"], []):
+        found = measured(replies(said))
+        assert (found["mixed"], found["several"]) == ([], 0)
 
 
 def test_attribute_has_to_be_listed() -> None:
