@@ -99,7 +99,8 @@ class Side:
 
     Args:
         file: The file or files it came from, as shown to the user.
-        present: (n,) whether the side has a record for the sample.
+        present: (n,) whether the side has a record for the sample; one whose reply would be a document that is parsed
+            already, and is null, is none.
         replies: Raw reply texts, one a sample, None where there is none; None if the format has no replies.
         derive_boxes: Makes the boxes on first use; None if the format has no boxes.
         derive_failures: Makes `failures` on first use; None if nothing is read out of replies.

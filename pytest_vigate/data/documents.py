@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from pytest_vigate.data.coordinates import Int
-from pytest_vigate.data.replies import ParseFailure, extract, quoted
-from pytest_vigate.data.syntaxes import parse
+from pytest_vigate.data.replies import Answer, ParseFailure, begins_with_tag, find_answer, quoted
+from pytest_vigate.data.syntaxes import JSON, Syntax, parse
 from pytest_vigate.data.tables import Source, Table
 from pytest_vigate.errors import DataError, NoDocumentsError
 
@@ -28,9 +28,13 @@ class Documents:
     Args:
         table: The predictions.
         record: (n,) prediction record of every sample, -1 where there is none.
+
+    Raises:
+        DataError: If it is declared how to read what is parsed already.
     """
 
     def __init__(self, table: Table, record: Int) -> None:
+        _refuse_idle(table)
         self._table = table
         self._record = record
         self._kept: Sequence[object] | None = None
@@ -54,6 +58,15 @@ class Documents:
         return iter(self._kept)
 
 
+def _refuse_idle(table: Table) -> None:
+    """Raise where a rule or a syntax would do nothing, for the replies are parsed already."""
+    source = table.source
+    idle = {"replies": source.replies != "strict", "syntax": source.syntax != JSON}
+    if table.replies is None and any(idle.values()):
+        names = " and ".join(name for name, declared in idle.items() if declared)
+        raise DataError(source.file, f"the replies are parsed already, and {names} would do nothing; remove {names}")
+
+
 @contextmanager
 def no_collection() -> Iterator[None]:
     """No search for garbage where nothing that is made can be garbage yet: it takes as long as parsing."""
@@ -68,21 +81,41 @@ def no_collection() -> Iterator[None]:
 
 def read_document(reply: str, source: Source) -> object:
     """The document in a reply, by the declared rule and syntax, or why there is none; positions are the reply's."""
-    answer = extract(reply, source.replies)
+    answer = find_answer(reply, source.replies)
     if not isinstance(answer, ParseFailure):
-        return _placed(parse(answer, source.syntax), answer, reply)
+        return parse_answer(answer, source.syntax)
     if source.replies == "first-json" and answer.rest:
-        found = _placed(parse(answer.rest, source.syntax), answer.rest, reply)
+        start = max(0, reply.rfind(answer.rest))
+        found = _placed(parse(answer.rest, source.syntax), start)
         if isinstance(found, ParseFailure):  # the syntax says what is wrong more closely
             return replace(found, truncated=answer.truncated)
     return answer
 
 
-def _placed(found: object, piece: str, reply: str) -> object:
+#: What a reply is told that a lenient syntax would take with its tags.
+TAGGED = "thinking or answer tag around the document"
+
+
+def parse_answer(answer: Answer, syntax: Syntax) -> object:
+    """The document that an answer is, or why it is none; positions are the reply's.
+
+    A tag of thinking or of an answer is YAML and CSV as any other text, and XML as any other element: it is no part of
+    a document, unless an element of XML is called ``answer``. Where something stands behind the answer, a document that
+    ends too early is not cut off.
+    """
+    whole = answer.start == 0
+    if whole and syntax.name not in ("json", "jsonl") and begins_with_tag(answer.text, answer=syntax.name != "xml"):
+        return ParseFailure(TAGGED, 0)
+    found = _placed(parse(answer.piece, syntax), answer.start)
+    if isinstance(found, ParseFailure) and found.truncated and not answer.cut_off:
+        return replace(found, truncated=False)
+    return found
+
+
+def _placed(found: object, start: int) -> object:
     """What a piece of a reply is; a failure's position becomes the reply's."""
-    if isinstance(found, ParseFailure) and found.position is not None and piece is not reply:
-        # the last one: a draft of the answer may stand in the thinking
-        return replace(found, position=found.position + max(0, reply.rfind(piece)))
+    if isinstance(found, ParseFailure) and found.position is not None and start:
+        return replace(found, position=found.position + start)
     return found
 
 
@@ -96,11 +129,20 @@ def due_documents(table: Table) -> Sequence[object]:
     try:
         return _due(table)
     except DataError as error:
-        if table.documents is None and table.derive_texts is not None:
-            texts = (text for several in table.derive_texts() for text in several)
-            if all(isinstance(read_document(text, table.source), ParseFailure) for text in texts):
-                raise NoDocumentsError(error.where, error.message) from None
+        if all(isinstance(_read(value, table.source), ParseFailure) for value in _given(table)):
+            raise NoDocumentsError(error.where, error.message) from None
         raise
+
+
+def _given(table: Table) -> Iterator[object]:
+    """All that references hold, texts not parsed."""
+    if table.documents is not None:
+        return (value for value in table.documents() if value is not None)
+    return (text for texts in (table.derive_texts or tuple)() for text in texts)
+
+
+def _read(value: object, source: Source) -> object:
+    return read_document(value, source) if isinstance(value, str) else value
 
 
 def _due(table: Table) -> Sequence[object]:
@@ -115,7 +157,7 @@ def _due(table: Table) -> Sequence[object]:
         for i, value in enumerate(values):
             if value is None:
                 raise _not_one((), table.places(i))
-            document = read_document(value, table.source) if isinstance(value, str) else value
+            document = _read(value, table.source)
             if isinstance(document, ParseFailure):
                 raise DataError(
                     table.places(i),

@@ -280,9 +280,13 @@ def _predictions(table: Table, record: Int, pair: Pair, *, texts: bool, textual:
         failures = lambda: pair.failures  # noqa: E731
     elif replies is not None and texts:
         failures = lambda: answers.failures  # noqa: E731
+    present = record >= 0
+    if replies is None and table.documents is not None:
+        said = np.array([value is not None for value in (*table.documents(), None)], dtype=np.bool_)
+        present = said[record]  # the last one is that of -1
     return Side(
         table.source.file,
-        record >= 0,
+        present,
         None if replies is None else tuple(replies[i] if i >= 0 else None for i in record),
         None if table.derive_boxes is None else lambda: pair.predictions,
         failures,

@@ -176,7 +176,7 @@ class Table:
             return self
         references = replace(
             self,
-            source=replace(self.source, role="references"),
+            source=replace(self.source, role="references", replies="strict"),  # the rule is the replies'
             replies=None,
             derive_boxes=None,
             in_replies=False,

@@ -10,7 +10,9 @@ import numpy as np
 
 from pytest_vigate.data.coordinates import Float
 from pytest_vigate.data.dataset import Dataset, Side
-from pytest_vigate.errors import UnmeasurableError
+from pytest_vigate.data.replies import ParseFailure
+from pytest_vigate.data.syntaxes import JSON
+from pytest_vigate.errors import DataError, UnmeasurableError
 from pytest_vigate.metrics.base import Additive, Score, Statistics, ratio
 
 
@@ -25,7 +27,10 @@ class Coverage(Additive):
         CSV) cannot tell "nothing" from "not asked": there, a sample without detections counts as unanswered, as does a
         YOLO sample without a label file; an empty label file is an answer. ``parsed = parsed / due`` over the same
         samples: the share whose reply the declared ``replies`` rule and box preset read without a fault. A reply that
-        is missing, null, cut off or malformed is not, though boxes that are whole in it count for other scores.
+        is missing, null, cut off or malformed is not, though boxes that are whole in it count for other scores. Where
+        a ``syntax`` other than JSON is declared, or the references are documents and not all of them texts, numbers or
+        lists of texts, the reply has to be a document too. Where they are, they may be due as they are, and ``parsed``
+        says nothing of the syntax: gate ``format.compliance``.
 
     Statistics:
         One row a referenced record, at the first of its samples: ``answered`` (0 or 1), ``asked`` (1), ``unanswered``
@@ -70,6 +75,9 @@ class Coverage(Additive):
         given = answered[sample].astype(float)
         asked = np.ones(len(sample))
         failures = data.predictions.failures
+        if failures is not None and _documents_are_due(data):
+            documents = enumerate(data.predictions.documents)
+            failures = {i: document for i, document in documents if isinstance(document, ParseFailure)}
         due = asked if failures is not None else np.zeros(len(sample))
         answered[[*(failures or ())]] = False
         parsed = answered[sample] * due
@@ -89,6 +97,25 @@ class Coverage(Additive):
         return {"unparsed": "not parsed"} if score == "parsed" else {"unanswered": "without a prediction"}
 
 
+def _documents_are_due(data: Dataset) -> bool:
+    """Whether nothing but a document can be right: where lists hold texts, these may be accepted as they are."""
+    side = data.predictions
+    if "boxes" in side.parts or side.derive_documents is None:
+        return False
+    try:
+        if side.syntax != JSON:
+            return side.documents is not None  # by phrases or pictures, there are none
+        return any(map(_no_text, data.references.documents))
+    except DataError:  # they are texts
+        return False
+
+
+def _no_text(document: object) -> bool:
+    if isinstance(document, list):
+        return not all(isinstance(item, str) for item in document)
+    return isinstance(document, dict)
+
+
 def _unparsed(predictions: Side) -> str:
     """Why nothing is parsed, and what to do."""
     if "boxes" in predictions.parts:
@@ -97,4 +124,9 @@ def _unparsed(predictions: Side) -> str:
         )
     if "replies" in predictions.parts:
         return f"nothing says how the replies of {predictions.file} write boxes; declare it, as boxes: qwen3-vl"
+    if "documents" in predictions.parts:
+        return (
+            f"the replies of {predictions.file} are parsed already, so there is nothing to parse; "
+            "gate coverage.predictions"
+        )
     return f"{predictions.file} holds no replies; name the field that holds them under 'fields'"

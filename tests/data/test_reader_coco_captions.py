@@ -41,8 +41,8 @@ def test_captions_of_a_picture_are_all_accepted(world: World) -> None:
     assert dataset.ids == ("7", "3")
     assert dataset.references.texts == (("two dogs",), ("a red car", "a parked car", "a red car"))
     assert dataset.predictions.texts == (("",), ("a car",))
-    assert dataset.predictions.parts == {"replies", "texts"}
-    assert dataset.references.parts == {"texts"}
+    assert dataset.predictions.parts == {"replies", "texts", "documents"}
+    assert dataset.references.parts == {"texts", "documents"}
 
 
 def test_pictures_need_not_be_listed(world: World) -> None:

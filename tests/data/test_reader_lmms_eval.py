@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from data.world import World, message, steps
 from pytest_vigate.data.joining import join
 from pytest_vigate.data.readers.lmms_eval import targets
+from pytest_vigate.errors import NoDocumentsError
 
 
 def sample(doc_id: int, target: object, responses: object, **more: object) -> dict[str, object]:
@@ -38,7 +39,7 @@ def test_one_file_holds_both_sides(world: World) -> None:
         assert dataset.predictions.texts == (("Two.",), ("red",))
         assert dataset.references.texts == (("two",), ("red", "it's red"))
         assert dataset.attributes == {"exact_match": ("0.0", "1.0")}
-        assert dataset.references.parts == {"texts"}
+        assert dataset.references.parts == {"texts", "documents"}
     assert references.counterpart is None
 
 
@@ -69,8 +70,17 @@ def test_several_responses_are_no_answer(world: World, responses: object, expect
 @pytest.mark.parametrize(
     ("record", "expected"),
     [
-        (sample(1, "a", [2]), "$.filtered_resps[0]: expected str, got int"),
-        (sample(1, "a", 2), "$.filtered_resps: expected str, got int"),
+        (sample(1, "a", [2]), "$.filtered_resps[0]: expected str, got int; write the reply as text"),
+        (sample(1, "a", 2), "$.filtered_resps: expected str, got int; write the reply as text"),
+        (
+            sample(1, "a", [{"a": 1}]),
+            "$.filtered_resps[0]: expected str, got object; write the reply as text",
+        ),
+        (
+            sample(1, "a", {"a": 1}),
+            "$.filtered_resps: expected str, got object; write the reply as text, or declare format: jsonl and fields: "
+            "{id: doc_id, prediction: filtered_resps, reference: target}",
+        ),
         (
             {"doc_id": 1, "target": "a"},
             "the field 'filtered_resps' is missing; name the one that holds the answer: fields: {prediction: …}",
@@ -102,6 +112,50 @@ def test_target_that_is_no_text_is_named(world: World, target: object, expected:
     world.write_lines(NAME, sample(0, "a", ["a"]), sample(1, target, ["a"]))
     dataset = join(world.predictions(NAME), world.references(NAME))
     assert message(lambda: dataset.references.texts) == f"{NAME}:2: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("target", "document"),
+    [('["1"]', ["1"]), ('{"a": 1}', {"a": 1}), ("[]", []), ('["a", "b"]', ["a", "b"]), ("2", 2), ("null", None)],
+)
+def test_target_is_the_text_of_a_document_whole(world: World, target: str, document: object) -> None:
+    world.write_lines(NAME, sample(0, target, ["1"]))
+    predictions = world.predictions(NAME)
+    assert predictions.counterpart is not None
+    for references in (world.references(NAME), predictions.counterpart()):
+        data = join(predictions, references)
+        assert [*data.references.documents] == [document]
+        assert [*data.predictions.documents] == [1]
+
+
+@pytest.mark.parametrize("target", ["['red', \"it's red\"]", None])
+def test_targets_that_are_texts_are_no_documents(world: World, target: str | None) -> None:
+    world.write_lines(NAME, sample(0, "two", ["2"]), sample(1, target, ["red"]))
+    data = join(world.predictions(NAME), world.references(NAME))
+    with pytest.raises(NoDocumentsError):
+        _ = data.references.documents
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (None, "the record has no reference; write the document that is due"),
+        (["a"], "$.target: expected str, got array"),
+    ],
+)
+def test_target_that_is_no_document_is_named(world: World, target: object, expected: str) -> None:
+    world.write_lines(NAME, sample(0, "1", ["a"]), sample(1, target, ["a"]))
+    data = join(world.predictions(NAME), world.references(NAME))
+    assert message(lambda: data.references.documents) == f"{NAME}:2: {expected}"
+
+
+def test_parsed_responses_are_read_as_they_are_told(world: World) -> None:
+    world.write_lines(NAME, sample(0, '{"a": 1}', {"a": 2}))
+    fields = {"id": "doc_id", "prediction": "filtered_resps", "reference": "target"}
+    predictions = world.predictions(NAME, format="jsonl", fields=fields)
+    assert predictions.counterpart is not None
+    data = join(predictions, predictions.counterpart())
+    assert ([*data.predictions.documents], [*data.references.documents]) == ([{"a": 2}], [{"a": 1}])
 
 
 def test_declared_ids_tell_tasks_apart(world: World) -> None:

@@ -116,7 +116,7 @@ def test_replies_need_a_declared_preset(world: World) -> None:
     truth(world)
     world.write_lines("p.jsonl", reply("left man", "(0,0),(9,9)"))
     side = join(world.predictions("p.jsonl", format="refcoco"), world.references("r.jsonl")).predictions
-    assert side.parts == {"replies", "texts"}
+    assert side.parts == {"replies", "texts", "documents"}
 
 
 def test_expression_that_stands_twice_takes_more_fields_for_its_id(world: World) -> None:

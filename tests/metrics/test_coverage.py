@@ -11,6 +11,8 @@ import pytest
 
 from pytest_vigate.data.dataset import Boxes, Dataset, Side
 from pytest_vigate.data.replies import ParseFailure
+from pytest_vigate.data.syntaxes import JSON, Syntax, parse
+from pytest_vigate.errors import NoDocumentsError
 from pytest_vigate.metrics.coverage import Coverage
 from worlds import boxes, dataset, evaluate
 
@@ -84,6 +86,11 @@ def test_coverage_asks_for_no_box(spoiled: str) -> None:
             replace(answered(present=[True], replies=None, failures=None).predictions, derive_boxes=None),
             "predictions.jsonl holds no replies; name the field that holds them under 'fields'",
         ),
+        (
+            Side("predictions.jsonl", np.ones(1, dtype=bool), derive_documents=lambda: [{"a": 1}]),
+            "the replies of predictions.jsonl are parsed already, so there is nothing to parse; "
+            "gate coverage.predictions",
+        ),
     ],
 )
 def test_what_is_no_reply_is_not_parsed_and_says_what_to_do(side: Side, reason: str) -> None:
@@ -93,6 +100,65 @@ def test_what_is_no_reply_is_not_parsed_and_says_what_to_do(side: Side, reason: 
     values = evaluate(Coverage(), data)
     assert values["predictions"] == 1
     assert math.isnan(values["parsed"])
+
+
+def documents(said: Sequence[str | None], due: Sequence[object], syntax: Syntax = JSON) -> Dataset:
+    """Replies held against documents that JSON lines hold."""
+    n = len(said)
+
+    def parsed() -> list[object]:
+        return [ParseFailure("no reply") if text is None else parse(text, syntax) for text in said]
+
+    present = np.ones(n, dtype=bool)
+    predictions = Side(
+        "p.jsonl",
+        present,
+        tuple(said),
+        derive_failures=dict,
+        derive_texts=lambda: tuple((text or "",) for text in said),
+        derive_documents=parsed,
+        syntax=syntax,
+    )
+    references = Side("r.jsonl", present, derive_documents=lambda: due)
+    return Dataset(tuple(map(str, range(n))), {}, predictions, references)
+
+
+@pytest.mark.parametrize("document", [{"a": 1}, [1], [["a"]], ["a", None]])
+def test_reply_that_is_no_document_is_not_parsed_where_only_documents_are_right(document: object) -> None:
+    # four answers: two documents, prose, a fence; the fifth null: 4 of 5 answered, 2 of 5 parsed
+    said = ['{"a": 1}', "1", "Sure.", "```json\n{}\n```", None]
+    values = evaluate(Coverage(), documents(said, [document, "a", ["a"], 1, []]))
+    assert values == {"predictions": 4 / 5, "parsed": 2 / 5}
+
+
+@pytest.mark.parametrize("due", [["a", "b"], [["a"], []], [1, True], [None, "a"]])
+def test_what_may_be_due_as_it_is_asks_for_no_document(due: Sequence[object]) -> None:
+    assert evaluate(Coverage(), documents(["a", "[1"], due))["parsed"] == 1
+    # what declares a syntax has said that it means documents: of two replies, one is YAML's
+    assert evaluate(Coverage(), documents(["a: b", "a"], due, Syntax("yaml")))["parsed"] == 1 / 2
+
+
+def test_references_that_are_texts_ask_for_no_document() -> None:
+    def stumble() -> Sequence[object]:
+        raise NoDocumentsError("r.jsonl:1", "no document")
+
+    data = documents(["a", "b"], [])
+    data = replace(data, references=replace(data.references, derive_documents=stumble))
+    assert evaluate(Coverage(), data)["parsed"] == 1
+
+
+def test_replies_that_are_no_documents_for_anybody_are_not_parsed_as_such() -> None:
+    data = documents(["a"], [{"a": 1}])
+    data = replace(data, predictions=replace(data.predictions, derive_documents=None))
+    assert evaluate(Coverage(), data)["parsed"] == 1
+
+
+def test_boxes_in_replies_are_parsed_as_boxes_whatever_is_due() -> None:
+    data = documents(["no", "no"], [{"a": 1}, {"a": 1}], Syntax("yaml"))
+    predictions = replace(
+        data.predictions, derive_boxes=lambda: boxes([[BOX]] * 2), derive_failures=lambda: {0: CUT_OFF}
+    )
+    assert evaluate(Coverage(), replace(data, predictions=predictions))["parsed"] == 1 / 2
 
 
 def test_faults_name_what_the_score_asks_for() -> None:

@@ -46,8 +46,8 @@ class JsonLines(Reader):
     """One JSON object a line; ``fields`` says what its parts are called.
 
     Predictions say ``prediction``, a text. References say ``reference``, a text or a list of texts that are all
-    accepted, or ``references``. A file whose records say both holds both sides: it may be named twice, or
-    ``data.references`` left out.
+    accepted, or ``references``; as a document, a list is an array whatever it holds. A file whose records say both
+    holds both sides: it may be named twice, or ``data.references`` left out.
 
     Boxes are those of the field ``boxes`` or ``box``; where there is none, and ``boxes`` is declared, they are read out
     of the replies. Predictions that have such a field and replies beside it name the one that is the answer under
@@ -197,16 +197,12 @@ def _all_structured(found: Sequence[tuple[str, Record]], name: str) -> bool:
 
 
 def _values(found: Sequence[tuple[str, Record]], name: str) -> Callable[[], Sequence[object]] | None:
-    """`Table.documents` of a field; None where it holds nothing but texts, and lists of them."""
-    if not name or not any(_structured(records.pick(record, name)) for _, record in found):
-        return None
-    return lambda: [records.pick(record, name) for _, record in found]
+    """`Table.documents` of a field; None where it holds nothing but texts.
 
-
-def _structured(value: object) -> bool:
-    if isinstance(value, list):
-        return not value or not all(isinstance(item, str) for item in value)
-    return value is not None and not isinstance(value, str)
+    A list of texts is a document too: a single one must not change what the others are.
+    """
+    values = [records.pick(record, name) for _, record in found] if name else []
+    return None if all(value is None or isinstance(value, str) for value in values) else lambda: values
 
 
 def _declared(source: Source, role: Role) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -34,7 +34,8 @@ class LmmsEval(Reader):
     """``{"doc_id", "input", "target", "filtered_resps"}`` a line, as lmms_eval 0.7.3 writes with ``--log_samples``.
 
     The one file holds both sides: it may be named twice, or ``data.references`` left out. The target is always a string
-    there; one that is a list of strings, as Python writes it, is so many accepted answers. Of a sample with several
+    there; one that is a list of strings, as Python writes it, is so many accepted answers, and for families of
+    documents it is the text of one, whole. Of a sample with several
     responses, none is the answer until ``fields: {prediction: …}`` names the field that is.
     """
 
@@ -55,6 +56,7 @@ class LmmsEval(Reader):
             return iter(found)
 
         texts = partial(_texts, found, target)
+        documents = partial(_targets, found, target)
         table = Table(
             source,
             records.keys(source, ids=records.declared_ids(source, untyped) or _ids(found), images=None),
@@ -64,9 +66,10 @@ class LmmsEval(Reader):
             partial(records.names, untyped),
             tuple(_response(record, response, where) for where, record in found) if predicted else None,
             derive_texts=None if predicted else texts,
+            documents=None if predicted else documents,
             text_field=response if predicted else target,
         )
-        return table.with_counterpart(target, texts) if predicted else table
+        return table.with_counterpart(target, texts, documents) if predicted else table
 
 
 def _ids(found: Sequence[tuple[str, Record]]) -> list[str]:
@@ -91,10 +94,16 @@ def _response(record: Record, name: str, where: str) -> str | None:
                 f"{path}: {len(value)} responses, where one is due; name the field that holds the answer: {_NAMING}",
             )
         value, path = value[0] if value else None, f"{path}[0]"
-    return None if value is None else convert(value, str, where=where, path=path)
+    try:
+        return None if value is None else convert(value, str, where=where, path=path)
+    except DataError as error:
+        advice = _PARSED.format(name) if isinstance(record[name], Mapping) else ""
+        raise DataError(error.where, f"{error.message}; write the reply as text{advice}") from None
 
 
 _NAMING = "fields: {prediction: …}"
+#: Lists around the reply would be part of the document.
+_PARSED = ", or declare format: jsonl and fields: {{id: doc_id, prediction: {}, reference: target}}"
 
 
 def _texts(found: Sequence[tuple[str, Record]], name: str) -> Texts:
@@ -106,6 +115,12 @@ def _texts(found: Sequence[tuple[str, Record]], name: str) -> Texts:
             raise DataError(where, f"$.{name}: half of a character is no text; correct it")
         texts.append(accepted)
     return tuple(texts)
+
+
+def _targets(found: Sequence[tuple[str, Record]], name: str) -> Sequence[str | None]:
+    """Every target as it is written, for those who parse it."""
+    values = ((where, records.pick(record, name)) for where, record in found)
+    return [None if value is None else convert(value, str, where=where, path=f"$.{name}") for where, value in values]
 
 
 def targets(text: str) -> tuple[str, ...]:
