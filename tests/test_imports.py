@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from worlds import write_gate, write_replies, write_world
 
 HEAVY = {"numpy", "scipy", "yaml", "jsonschema", "msgspec"}
@@ -53,3 +55,13 @@ def test_gate_on_the_form_of_replies_loads_no_schema_and_no_units(tmp_path: Path
     loaded = loaded_by(f"assert pytest.main(['-q', '-p', 'no:cacheprovider', {str(tmp_path)!r}]) == 0")
     assert "pytest_vigate.data.syntaxes.json" in loaded
     assert {name.partition(".")[0] for name in loaded} & (TEXTS | DOCUMENTS) == set()
+
+
+@pytest.mark.parametrize("parameters", ["{required: [defect_found]}", "{schema: inspection.schema.json}"])
+def test_gate_on_a_schema_loads_no_scipy(tmp_path: Path, parameters: str) -> None:
+    write_replies(tmp_path)
+    head = f"vigate: 1\ndata: {{predictions: replies.jsonl}}\nmetrics:\n  schema: {parameters}\nthresholds:\n"
+    write_gate(tmp_path, "  schema.adherence: {min: 50%}\n", head=head)
+    loaded = loaded_by(f"assert pytest.main(['-q', '-p', 'no:cacheprovider', {str(tmp_path)!r}]) == 0")
+    assert "jsonschema_rs" in loaded
+    assert {name.partition(".")[0] for name in loaded} & {"scipy", *TEXTS} == set()

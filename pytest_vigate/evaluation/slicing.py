@@ -81,7 +81,13 @@ def _present(key: str, dataset: Dataset, statistics: Statistics, *, picks: str) 
     if key in dataset.attributes:
         return {value for value in dataset.attributes[key] if value is not None}
     found = statistics.keys[key]
-    return set(found.names) if key == picks else {found.names[i] for i in np.unique(found.code)}
+    return set(found.names) if key == picks else {found.names[i] for i in _held(found.code)}
+
+
+def _held(code: Int) -> list[int]:
+    """Values of a family key that rows have: -1 is none."""
+    held: list[int] = np.unique(code[code >= 0]).tolist()
+    return held
 
 
 def _no_sample(key: str, values: tuple[str, ...], present: list[str]) -> str:
@@ -125,9 +131,9 @@ def split(
             yield str(names[i]), Cut(kept, whole.rows & kept[statistics.sample], whole.picked)
         return
     found = statistics.keys[key]
-    there = np.unique(found.code[whole.rows]).tolist()
+    there = _held(found.code[whole.rows])
     if found.twin and key != picks:
-        there = sorted({*there, *np.unique(statistics.keys[found.twin].code[whole.rows]).tolist()})
+        there = sorted({*there, *_held(statistics.keys[found.twin].code[whole.rows])})
     if key == picks and key in where:
         there = [i for i, name in enumerate(found.names) if name in where[key]]
     if not there:

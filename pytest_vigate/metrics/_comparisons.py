@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.dataset import Dataset, Side, Workspace
 from pytest_vigate.data.replies import quoted
 from pytest_vigate.errors import UnmeasurableError, did_you_mean
-from pytest_vigate.metrics._measures import Quantity, Unit, agree, find_unit, read_number, unit_factors
+from pytest_vigate.metrics._quantities import Quantity, Unit, agree, find_unit, read_number, unit_factors
 from pytest_vigate.metrics._values import Values
 from pytest_vigate.metrics.base import Additive
 
-#: How a gate writes a comparison: a word, or a mapping of it and its options.
-Written = str | dict[str, str | int | float | bool]
+#: Comparisons that need no options.
+WORDS = ("exact", "casefold", "number", "set", "list", "date", "ignore")
+#: How a gate writes a comparison: a word, or a mapping of it and its options. Editors are told of the words; what is
+#: none of them `make_rule` refuses with a hint.
+Written = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [*WORDS]})] | dict[str, str | int | float | bool]
 #: Characters of a date, and of its format.
 LONGEST_DATE = 64
 #: Pairs of texts scored at once.
 BATCH = 50_000
+#: Characters of a text that is scored: the time of most scores grows with its square.
+LONGEST_TEXT = 20_000
+#: Scores of texts that say nothing of a pair: the first sees lengths alone, the second needs several references.
+_UNFIT = frozenset({"bleu.brevity_penalty", "answer.vqa"})
 
 _ISO = re.compile(r"\d[0-9W-]{6,9}(?:[Tt ][0-9:.,]+(?:[Zz]|[+-][0-9:]+)?)?", re.ASCII)
 _DIRECTIVE = re.compile(r"%(.)")
 _PERCENT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*", re.ASCII)
-_DAY = datetime(2001, 12, 31, 13, 59, 58)
+_DAY = datetime(2001, 12, 31, 13, 59, 58, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,10 @@ class Rule(ABC):
     @abstractmethod
     def agreements(self, found: Int, due: Int) -> Bool:
         """(m,) whether values agree, by their numbers."""
+
+    def prepare(self, due: Int, workspace: Workspace) -> None:
+        """Hear of all referenced values before `misfit` is asked of them."""
+        return
 
     def require_sense(self) -> None:
         """See whether the gate's words make sense beyond its file.
@@ -148,7 +160,8 @@ class Set(Keyed):
     """Lists without regard to order and to how often an item is there."""
 
     def _read(self, value: Any) -> Any:
-        return frozenset(map(self.values.number, value)) if isinstance(value, list) else Misfit("is no list")
+        # A tuple, for the hash of a set can be forged.
+        return tuple(sorted(set(map(self.values.number, value)))) if isinstance(value, list) else Misfit("is no list")
 
 
 class List(Keyed):
@@ -188,7 +201,7 @@ class Date(Keyed):
         if not _ISO.fullmatch(text):
             raise ValueError
         if any(mark in text for mark in "Tt :"):
-            return _instant(datetime.fromisoformat(text))
+            return _instant(datetime.fromisoformat(text.upper()))  # RFC 3339 has t and z as well as T and Z
         return "day", date.fromisoformat(text).toordinal()
 
 
@@ -203,7 +216,7 @@ def _instant(moment: datetime) -> tuple[str, int]:
 
 
 def _tells_time(form: str) -> bool:
-    return not set("HIMSfpzZcX").isdisjoint(_DIRECTIVE.findall(form))
+    return not set("HIMSfpzcX").isdisjoint(_DIRECTIVE.findall(form))
 
 
 class Paired(Rule):
@@ -239,12 +252,13 @@ class Number(Paired):
         self._absolute, self._relative, self._word = absolute, relative, unit
 
     def _read(self, value: Any) -> Quantity | Misfit:
-        number = read_number(value)
-        if number is None:
-            return Misfit("is no number")
-        word = number[1] or self._word or ""
+        try:
+            number, written = read_number(value)
+        except ValueError as error:
+            return Misfit(str(error))
+        word = written or self._word or ""
         # pint is not asked before both sides have a unit: a reply alone does not make it necessary.
-        return Quantity(number[0], word) if not word or unit_factors(word) else Misfit(_unknown(word))
+        return Quantity(number, word) if not word or unit_factors(word) else Misfit(_unknown(word))
 
     def misfit(self, number: int) -> Misfit | None:
         read = self.read(number)
@@ -274,13 +288,17 @@ def _unknown(word: str) -> str:
 
 
 class Text(Paired):
-    """Texts that a score of a family of texts finds near enough; equal ones are right whatever it says."""
+    """Texts that a score of a family of texts finds near enough; equal ones are right whatever it says.
+
+    References are scored against themselves too: whether one has a score must not hang on what replies say.
+    """
 
     def __init__(self, values: Values, *, score: str, least: float) -> None:
         super().__init__(values)
         self._metric, self._column = text_score(score)
         self._score, self._least = score, least
         self._heard: dict[tuple[int, int], None] = {}
+        self._prepared: set[int] = set()
 
     def _read(self, value: Any) -> str | Misfit:
         return value if isinstance(value, str) else Misfit("is no text")
@@ -290,7 +308,8 @@ class Text(Paired):
             if pair in self._known:
                 continue
             said, asked = self.read(pair[0]), self.read(pair[1])
-            if isinstance(said, Misfit) or isinstance(asked, Misfit) or said == asked or not asked.strip():
+            misfit = isinstance(said, Misfit) or isinstance(asked, Misfit)
+            if misfit or said == asked or not asked.strip() or max(len(said), len(asked)) > LONGEST_TEXT:
                 self.agree(*pair)
             else:
                 self._heard[pair] = None
@@ -302,20 +321,28 @@ class Text(Paired):
             texts = [(self.read(found), self.read(due)) for found, due in some]
             scored = score_pairs(self._metric, self._column, texts, workspace=workspace)
             self._known.update(zip(some, (scored >= self._least).tolist(), strict=True))
-            self._undefined([due for (_, due), score in zip(texts, scored.tolist(), strict=True) if score != score])
         self._heard = {}
         return bool(pairs)
 
-    def _undefined(self, texts: Sequence[str]) -> None:
-        for text in texts:
-            self._reads[self.values.number(text)] = Misfit(f"is a text of which {self._score} is undefined")
+    def prepare(self, due: Int, workspace: Workspace) -> None:
+        new = [number for number in dict.fromkeys(due.tolist()) if number not in self._prepared]
+        self._prepared.update(new)
+        reads = ((number, self.read(number)) for number in new)
+        texts = [(number, read) for number, read in reads if isinstance(read, str) and read.strip()]
+        texts = [(number, text) for number, text in texts if len(text) <= LONGEST_TEXT]
+        for start in range(0, len(texts), BATCH):
+            some = texts[start : start + BATCH]
+            scored = score_pairs(self._metric, self._column, [(text, text) for _, text in some], workspace=workspace)
+            for (number, _), score in zip(some, scored.tolist(), strict=True):
+                if score != score:
+                    self._reads[number] = Misfit(f"is a text of which {self._score} is undefined")
 
     def _agree(self, found: str, due: str) -> bool:
         # Settled pairs are known; what is asked without is taken for what can be seen without a score.
         return found == due or not (found.strip() or due.strip())
 
 
-def score_pairs(metric: Additive, column: int, texts: Sequence[tuple[str, str]], *, workspace: Workspace) -> Float:
+def score_pairs(metric: Additive, column: int, texts: list[tuple[str, str]], *, workspace: Workspace) -> Float:
     """(m,) a score of every pair of answer and reference by itself."""
     n = len(texts)
     there = np.ones(n, dtype=np.bool_)
@@ -344,13 +371,13 @@ def text_score(name: str) -> tuple[Additive, int]:
         f"{cls.name}.{score.name}": (cls, i)
         for cls in families.values()
         for i, score in enumerate(cls.scores)
-        if score.direction == "higher"
+        if score.direction == "higher" and f"{cls.name}.{score.name}" not in _UNFIT
     }
     family, _, score = name.partition(".")
     full = next((known for known in usable if known.startswith(f"{family}.")), name) if not score else name
     if full not in usable:
         hint = did_you_mean(name, [*usable, *families]) or f"known: {', '.join(usable)}"
-        raise ValueError(f"expected a score of texts of which more is better, found {name!r}; {hint}")
+        raise ValueError(f"expected a score of how alike two texts are, found {name!r}; {hint}")
     cls, place = usable[full]
     return cls(), place
 
@@ -448,7 +475,12 @@ def _make_date(form: Any) -> Callable[[Values], Rule]:
     if form is not None:
         if not isinstance(form, str) or len(form) > LONGEST_DATE:
             raise ValueError(f"format: expected a format such as %d.%m.%Y, found {form!r}")
+        form = form.strip()  # as values are
         words = set(_DIRECTIVE.findall(form))
+        if "Z" in words:
+            raise ValueError(
+                "format: %Z, the name of a time zone, cannot be read; write %z for an offset such as +0200"
+            )
         # Without a year, 29 February is no date, and Python warns of it.
         if words.isdisjoint("YyGcx"):
             raise ValueError(f"format: expected a format with a year, such as %d.%m.%Y, found {form!r}")

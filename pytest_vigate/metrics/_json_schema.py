@@ -7,11 +7,19 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pytest_vigate.data.replies import DEPTH
 from pytest_vigate.errors import UnmeasurableError
-from pytest_vigate.metrics._schema_faults import Fault, Step, classify, of_python, of_rust, steps, wording
+from pytest_vigate.metrics._schema_faults import (
+    Step,
+    TooManyAlternativesError,
+    classify,
+    of_python,
+    of_rust,
+    place_name,
+    wording,
+)
 from pytest_vigate.metrics._schema_files import PATTERN, Linked
 
 #: Levels of a document whose faults are asked for: jsonschema-rs makes a Python value of what is wrong, to level 254.
@@ -22,6 +30,8 @@ _CLASSIFIED = 100_000
 _COMPARED, _COMPARED_LEVELS, _COMPARED_PARTS = 20_000, 24, 1_000
 #: Digits that Python prints under every setting; jsonschema-rs takes what it does not print for null.
 _DIGITS = 640
+#: From here on floats leave whole numbers out, and each library compares them in its own way.
+_EXACT = 2**53
 _BEYOND = 10**_DIGITS
 #: Halves of characters, which jsonschema-rs cannot read, and whole ones that nobody uses in their place.
 _HALVES: Final = {code: 0xF0000 + code for code in range(0xD800, 0xE000)}
@@ -34,12 +44,12 @@ class Finding:
     Args:
         kinds: What is told of every kind of fault; none where it cannot be said which they are.
         why: Why that is.
-        faulty: The document can be asked of jsonschema too.
+        explainable: The document can be asked of jsonschema too.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
     why: str = ""
-    faulty: bool = False
+    explainable: bool = False
 
 
 class Checker:
@@ -56,8 +66,10 @@ class Checker:
         #: Whether a document adheres that needs no care; None where the schema bounds its depth.
         self.accepts: Callable[[Any], bool] | None = None if self._shallow else self._rust.is_valid
         self._known: dict[tuple[Step, ...], Any] = {}
+        #: jsonschema-rs puts the whole object into the error of each name.
+        self._copies = "propertyNames" in linked.graph.keywords
         # there jsonschema 4.26 runs Python's re, and in 2019-09 forgets what additionalProperties has evaluated
-        known = _keywords(linked.schema).isdisjoint(("unevaluatedItems", "unevaluatedProperties"))
+        known = linked.graph.keywords.isdisjoint(("unevaluatedItems", "unevaluatedProperties"))
         self._python = _python(linked.draft.validator, linked.schema) if known else None
 
     def judge(self, document: object, *, careful: bool = False) -> Finding | None:
@@ -68,20 +80,24 @@ class Checker:
             careful: It may hold what JSON has not: NaN, infinities, halves of characters; or too long a number.
         """
         if careful:
-            if strange := _strange(document):
+            if strange := _not_json(document):
                 return Finding({"wrong_values": strange})
-            document = _whole(document)
-        if self._shallow and _measure(document, math.inf)[0] > self._linked.costs.levels:
+            document = _without_halves(document)
+        if self._shallow and _measure(document, math.inf).levels > self._linked.costs.levels:
             return Finding(
                 why=f"nested deeper than {self._linked.costs.levels} levels, the most this schema is checked for"
             )
         if self._rust.is_valid(document):
             return None
-        levels, parts = _measure(document, _CLASSIFIED)
-        if levels > _LEVELS or parts * self._linked.costs.per_place(levels) > _CLASSIFIED:
+        size = _measure(document, _CLASSIFIED)
+        copied = size.widest if self._copies else 1
+        if size.levels > _LEVELS or size.parts * copied * self._linked.costs.per_place(size.levels) > _CLASSIFIED:
             return Finding(why="too large for all that is wrong to be listed")
-        found = classify(of_rust(error, self._known) for error in self._rust.iter_errors(document))
-        return Finding({kind: wording(fault) for kind, fault in found.items()}, faulty=True)
+        try:
+            found = classify(of_rust(self._rust.iter_errors(document), self._known))
+        except TooManyAlternativesError:
+            return Finding(why="too many alternatives for all that is wrong to be listed")
+        return Finding({kind: wording(fault) for kind, fault in found.items()}, explainable=True)
 
     def explain(self, document: object) -> dict[str, str]:
         """What jsonschema says of every kind of fault of a faulty document; nothing where it is not asked.
@@ -94,7 +110,7 @@ class Checker:
             return {}
         if not errors:
             raise _disagreement("jsonschema accepts a document, and jsonschema-rs does not")
-        return {kind: wording(fault) for kind, fault in classify(of_python(e, extras) for e in errors).items()}
+        return {kind: wording(fault) for kind, fault in classify(of_python(errors, extras)).items()}
 
     def confirm(self, document: object) -> None:
         """Ask jsonschema of a document that adheres.
@@ -103,17 +119,17 @@ class Checker:
             UnmeasurableError: If it finds a fault: one of the libraries is wrong.
         """
         if errors := self._second(document):
-            told = wording(of_python(errors[0], extras))
+            told = wording(next(of_python(errors, extras)))
             raise _disagreement(f"jsonschema-rs accepts a document, and jsonschema does not: {told}")
 
     def _second(self, document: object) -> list[Any] | None:
         """What jsonschema finds; None where it is not asked."""
         if self._python is None:
             return None
-        levels, parts = _measure(document, _COMPARED_PARTS)
-        if levels > _COMPARED_LEVELS or parts > _COMPARED_PARTS:
+        size = _measure(document, _COMPARED_PARTS)
+        if size.levels > _COMPARED_LEVELS or size.parts > _COMPARED_PARTS or _holds_large(document):
             return None
-        if parts * self._linked.costs.per_place(levels) > _COMPARED:
+        if size.parts * self._linked.costs.per_place(size.levels) > _COMPARED:
             return None
         try:
             return [*self._python.iter_errors(document)]
@@ -128,7 +144,7 @@ def _disagreement(what: str) -> UnmeasurableError:
     )
 
 
-def _strange(document: object) -> str:
+def _not_json(document: object) -> str:
     """What cannot be checked: a number that JSON has not, or one that no library reads."""
     stack: list[tuple[object, tuple[Step, ...]]] = [(document, ())]
     while stack:
@@ -138,13 +154,13 @@ def _strange(document: object) -> str:
         elif isinstance(value, list):
             stack += [(inner, (*path, i)) for i, inner in enumerate(value)]
         elif isinstance(value, float) and not math.isfinite(value):
-            return f"${steps(path[:8])}: {value!r} is no number of JSON"
+            return f"{place_name(path[:8])}: {value!r} is no number of JSON"
         elif isinstance(value, int) and not -_BEYOND < value < _BEYOND:
-            return f"${steps(path[:8])}: an integer of more than {_DIGITS} digits, which cannot be compared"
+            return f"{place_name(path[:8])}: an integer of more than {_DIGITS} digits, which cannot be compared"
     return ""
 
 
-def _whole(document: object) -> object:
+def _without_halves(document: object) -> object:
     """The document with another character for every half of one."""
     out: list[Any] = [None]
     stack: list[tuple[object, Any, Any]] = [(document, out, 0)]
@@ -165,10 +181,19 @@ def _whole(document: object) -> object:
     return out[0]
 
 
-def _measure(document: object, most: float) -> tuple[int, int]:
-    """Levels and parts of a document; no further than to `most` parts."""
-    levels, parts, level = 0, 1, [document]
+class _Size(NamedTuple):
+    """Of a document: levels, parts, and fields of the object that has the most."""
+
+    levels: int
+    parts: int
+    widest: int
+
+
+def _measure(document: object, most: float) -> _Size:
+    """The size of a document; no further than to `most` parts."""
+    levels, parts, widest, level = 0, 1, 1, [document]
     while parts <= most:
+        widest = max(widest, max((len(part) for part in level if isinstance(part, dict)), default=0))
         level = [
             inner
             for part in level
@@ -179,21 +204,21 @@ def _measure(document: object, most: float) -> tuple[int, int]:
             break
         levels += 1
         parts += len(level)
-    return levels, parts
+    return _Size(levels, parts, widest)
 
 
-def _keywords(schema: Any) -> set[str]:
-    """All keys of a linked schema: its keywords, and more."""
-    found: set[str] = set()
-    stack = [schema]
+def _holds_large(document: object) -> bool:
+    """Whether a document holds a number that the libraries do not compare alike."""
+    stack = [document]
     while stack:
         part = stack.pop()
         if isinstance(part, dict):
-            found.update(part)
             stack += part.values()
         elif isinstance(part, list):
             stack += part
-    return found
+        elif isinstance(part, int | float) and not -_EXACT < part < _EXACT:
+            return True
+    return False
 
 
 def _rust(validator: str, schema: Any) -> Any:
@@ -284,6 +309,3 @@ def _property_names(validator: Any, value: Any, instance: Any, schema: Any) -> I
         for name in instance:
             if any(True for _ in validator.descend(instance=name, schema=value)):
                 yield _error(name)
-
-
-__all__ = ["Checker", "Fault", "Finding"]

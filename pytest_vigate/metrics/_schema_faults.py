@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from pytest_vigate.data.replies import quoted
+from pytest_vigate.metrics._paths import joined
+from pytest_vigate.metrics._values import show
 
 Step = str | int
 
@@ -16,7 +17,10 @@ KINDS: Final = ("missing_fields", "wrong_types", "extra_fields", "wrong_values")
 _LISTED = 3
 #: Characters of a path that a message shows.
 _LONGEST = 100
-_PLAIN_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_-]{0,39}")
+#: Faults of alternatives that are looked at to say which is meant: a choice of 500 takes longer than the reply.
+ALTERNATIVES = 500
+#: Keywords right below which a schema stands for a field, where the name of that is empty.
+_HOLDERS = ("properties", "patternProperties", "additionalProperties", "unevaluatedProperties")
 
 
 class Fault(NamedTuple):
@@ -55,43 +59,75 @@ _KIND_OF: Final[Mapping[str, str]] = {
 }
 
 
-def of_rust(error: Any, known: dict[tuple[Step, ...], Any] | None = None) -> Fault:
-    """A fault that jsonschema-rs found.
+class TooManyAlternativesError(Exception):
+    """So many faults of alternatives that it would take too long to say which is meant. Caught by the checker."""
+
+
+def of_rust(errors: Iterable[Any], known: dict[tuple[Step, ...], Any] | None = None) -> Iterator[Fault]:
+    """The faults that jsonschema-rs found.
 
     Args:
-        error: Its ValidationError.
+        errors: ValidationErrors.
         known: Values of ``enum`` by their place in the schema: long ones are dear to ask for.
+
+    Raises:
+        TooManyAlternativesError: If there are more than `ALTERNATIVES` faults of alternatives.
     """
-    path = tuple(error.instance_path)
-    place = tuple(error.schema_path)
-    if known is not None and place in known:
-        return Fault(path, "enum", known[place], error.instance)
-    kind = error.kind
-    keyword = kind.name
-    if keyword == "required":
-        return Fault(path, keyword, None, None, (kind.property,))
-    if keyword in ("additionalProperties", "unevaluatedProperties"):
-        return Fault(path, keyword, None, None, tuple(sorted(kind.unexpected)))
-    if keyword == "propertyNames":
-        return Fault(path, keyword, None, None, (kind.error.instance,))
-    if keyword in ("anyOf", "oneOf"):
-        branches = tuple(tuple(of_rust(inner, known) for inner in branch) for branch in kind.context)
-        return Fault(path, keyword, None, error.instance, branches=branches if all(branches) else ())
-    due = kind.value
-    if keyword == "not" and due == {}:
-        return Fault(path, "false", False, error.instance)
-    if keyword == "enum" and known is not None:
-        known[place] = due
-    return Fault(path, keyword, due, error.instance)
+    left = ALTERNATIVES
+    known = {} if known is None else known
+
+    def read(error: Any) -> Fault:
+        nonlocal left
+        path = tuple(error.instance_path)
+        place = tuple(error.schema_path)
+        if place in known:
+            return Fault(path, "enum", known[place], error.instance)
+        kind = error.kind
+        keyword = kind.name
+        if keyword == "required":
+            return Fault(path, keyword, None, None, (kind.property,))
+        if keyword in ("additionalProperties", "unevaluatedProperties"):
+            return Fault(path, keyword, None, None, tuple(sorted(kind.unexpected)))
+        if keyword == "propertyNames":
+            return Fault(path, keyword, None, None, (kind.error.instance,))
+        if keyword in ("anyOf", "oneOf"):
+            context = kind.context
+            left -= sum(map(len, context))
+            if left < 0:
+                raise TooManyAlternativesError
+            branches = tuple(tuple(map(read, branch)) for branch in context)
+            return Fault(path, keyword, None, error.instance, branches=branches if all(branches) else ())
+        due = kind.value
+        if keyword == "not" and due == {}:
+            held = not {*_HOLDERS}.isdisjoint(place[-2:-1]) or place[-3:-2] == ("patternProperties",)
+            if held and not (path and isinstance(path[-1], str)):
+                path = (*path, "")  # jsonschema-rs 0.60 leaves the empty name out
+            return Fault(path, "false", False, error.instance)
+        if keyword == "enum":
+            known[place] = due
+        return Fault(path, keyword, due, error.instance)
+
+    return map(read, errors)
 
 
-def of_python(error: Any, extras: Callable[[Any, Any], Sequence[str]]) -> Fault:
-    """A fault that jsonschema found.
+def of_python(errors: Iterable[Any], extras: Callable[[Any, Any], Sequence[str]]) -> Iterator[Fault]:
+    """The faults that jsonschema found.
 
     Args:
-        error: Its ValidationError.
+        errors: ValidationErrors.
         extras: Fields of an object that a schema does not name.
     """
+    seen: set[tuple[tuple[Step, ...], tuple[Step, ...]]] = set()
+    for error in errors:
+        if error.validator in ("required", "dependentRequired", "dependencies"):
+            place = tuple(error.absolute_path), tuple(error.absolute_schema_path)
+            if place in seen:  # an error a name, and the first tells all names
+                continue
+            seen.add(place)
+        yield _of_python(error, extras)
+
+
+def _of_python(error: Any, extras: Callable[[Any, Any], Sequence[str]]) -> Fault:
     path, keyword, due, found = tuple(error.absolute_path), error.validator, error.validator_value, error.instance
     if keyword == "not" and due == {}:
         return Fault(path, "false", False, found)
@@ -111,25 +147,27 @@ def of_python(error: Any, extras: Callable[[Any, Any], Sequence[str]]) -> Fault:
     if keyword == "type":
         due = [due] if isinstance(due, str) else due
     if keyword in ("anyOf", "oneOf"):
-        branches: dict[Any, list[Fault]] = {}
+        branches: dict[Any, list[Any]] = {}
         for inner in error.context:
-            branches.setdefault(inner.relative_schema_path[0], []).append(of_python(inner, extras))
-        return Fault(path, keyword, None, found, branches=tuple(map(tuple, branches.values())))
+            branches.setdefault(inner.relative_schema_path[0], []).append(inner)
+        told = tuple(tuple(of_python(branch, extras)) for branch in branches.values())
+        return Fault(path, keyword, None, found, branches=told)
     return Fault(path, keyword, due, found)
 
 
 def classify(faults: Iterable[Fault]) -> dict[str, Fault]:
     """The kinds of some faults, with the one of each that is told: the highest in the document, the first by name."""
     found: dict[tuple[tuple[Step, ...], str], Fault] = {}
+    names: dict[tuple[tuple[Step, ...], str], set[str]] = {}
     for fault in (inner for outer in faults for inner in _meant(outer)):
         place = fault.path, fault.keyword
-        same = found.get(place)
-        if same is None:
-            found[place] = fault
-        elif fault.names:
-            found[place] = same._replace(names=tuple(sorted({*same.names, *fault.names})))
-        else:
+        same = found.setdefault(place, fault)
+        if fault.names:
+            names.setdefault(place, set()).update(fault.names)
+        elif same is not fault:
             found[place] = min(same, fault, key=wording)
+    for place, these in names.items():
+        found[place] = found[place]._replace(names=tuple(sorted(these)))
     chosen: dict[str, Fault] = {}
     for fault in sorted(found.values(), key=lambda fault: (len(fault.path), [*map(str, fault.path)], fault.keyword)):
         chosen.setdefault(fault.kind, fault)
@@ -233,32 +271,20 @@ def _some(names: Sequence[str], *, count: int | None = None) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value in a few characters."""
-    if isinstance(value, str):
-        return quoted(value, longest=40)
-    if isinstance(value, dict):
-        return "the object"
-    if isinstance(value, list):
-        return "the list"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:20]}… of {len(text)} digits"
+    """A value in a few characters. The libraries do not order the fields of an object alike, so it is not written."""
+    if isinstance(value, dict | list):
+        return "the object" if isinstance(value, dict) else "the list"
+    return show(value)
 
 
 def _path(path: Sequence[Step]) -> str:
     """As ``$.parts[2].name``, cut in the middle where it is long."""
-    text = f"${steps(path)}"
+    text = place_name(path)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 2 :]}"
 
 
-def steps(path: Iterable[Step]) -> str:
-    """A path behind its beginning, as ``.parts[2]['a b']``."""
-    return "".join(
-        f"[{step}]"
-        if isinstance(step, int)
-        else f".{step}"
-        if _PLAIN_NAME.fullmatch(step)
-        else f"[{quoted(step, longest=40)}]"
-        for step in path
-    )
+def place_name(path: Iterable[Step], *, start: str = "$") -> str:
+    """Where a path leads to, as ``$.parts[2]['a b']``."""
+    for step in path:
+        start = f"{start}[{step}]" if isinstance(step, int) else joined(start, step)
+    return start

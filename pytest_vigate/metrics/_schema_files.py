@@ -10,56 +10,49 @@ import functools
 import hashlib
 import os
 import re
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 from urllib.parse import unquote, urljoin, urlsplit
 
 from pytest_vigate.data.files import encodable, read_text
 from pytest_vigate.data.replies import ParseFailure, quoted
 from pytest_vigate.data.syntaxes import JSON, parse
 from pytest_vigate.errors import UnmeasurableError, did_you_mean
-from pytest_vigate.metrics._schema_faults import classify, of_rust, steps, wording
-
-Node: TypeAlias = dict[str, Any] | bool
-"""A schema, or a part of one that is a schema."""
+from pytest_vigate.metrics._schema_costs import (
+    BELOW_NAMED,
+    BELOW_ONE,
+    HERE_MANY,
+    HERE_NAMED,
+    HERE_ONE,
+    PLAIN,
+    STACK,
+    VISITS,
+    Costs,
+    Graph,
+    Node,
+    parts,
+)
+from pytest_vigate.metrics._schema_faults import classify, of_rust, place_name, wording
 
 #: Levels of a schema file. What recurses over a schema goes no deeper.
 NESTED = 100
-#: Definitions and parts of a linked schema that may apply to one place of a document, each as often as it does:
-#: a few lines that refer to each other twice make billions.
-VISITS = 20_000
-#: Schemas inside each other that a validator may be in at once: it keeps them on the stack of the process.
-STACK = 3_000
 #: Bytes that one compiled pattern may take.
 PATTERN = 10 << 20
 #: Notes that verdicts carry, and unknown keywords that are compared with the known ones.
 _NOTES, _COMPARED = 5, 100
 _LOOKS = re.compile(r"\(\?<?[=!]|\\[1-9k]")
+#: What Rust's regular expressions know beyond ECMA-262, or take for something else; and, for the way, all the rest.
+_PATTERN_TOKEN = re.compile(
+    r"(?P<foreign>\\[Az<>]|\\x\{|\\U|\\[pP][^{]|\\b\{|\(\?(?![:=!<]|[ims]*(?:-[ims]+)?:).?|[*+?][*+])"
+    r"|\\.|\[\^?\]?(?P<inside>(?:\\.|[^\]\\])*)\]?|.",
+    re.DOTALL,
+)
+_CLASS_TOKEN = re.compile(r"(?P<foreign>\[:?|&&|~~|--|\\x\{|\\U|\\[pP][^{])|\\.|.", re.DOTALL)
 
-_HERE_ONE: Final = frozenset({"not", "if", "then", "else"})
-_HERE_MANY: Final = frozenset({"allOf", "anyOf", "oneOf"})
-_BELOW_ONE: Final = frozenset(
-    {"additionalProperties", "propertyNames", "contains", "items", "additionalItems"}
-    | {"unevaluatedItems", "unevaluatedProperties"}
-)
-_BELOW_NAMED: Final = frozenset({"properties", "patternProperties"})
-_HERE_NAMED: Final = frozenset({"dependentSchemas", "dependencies"})
-_HERE: Final = _HERE_ONE | _HERE_MANY | _HERE_NAMED
-_FIELDS: Final = frozenset({"patternProperties", "additionalProperties", "unevaluatedProperties", "propertyNames"})
-#: What of a document a part applies to that names neither a field nor the place of an item.
-_ANY_FIELD, _ANY_ITEM = ("field",), ("item",)
 _CLOSING: Final = frozenset({"additionalProperties", "additionalItems", "unevaluatedProperties", "unevaluatedItems"})
-_DEFINITIONS: Final = frozenset({"$defs", "definitions"})
-_PLAIN: Final = frozenset(
-    {"type", "enum", "const", "multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum", "maxLength"}
-    | {"minLength", "pattern", "maxItems", "minItems", "uniqueItems", "maxProperties", "minProperties", "required"}
-    | {"dependentRequired", "minContains", "maxContains", "format"}
-)
-_CHECKED: Final = _PLAIN | _HERE_ONE | _HERE_MANY | _BELOW_ONE | _BELOW_NAMED | _HERE_NAMED | {"prefixItems", "$ref"}
+_CHECKED: Final = PLAIN | HERE_ONE | HERE_MANY | BELOW_ONE | BELOW_NAMED | HERE_NAMED | {"prefixItems", "$ref"}
 _SAID: Final = frozenset(
     {"$schema", "$id", "$anchor", "$comment", "$vocabulary", "$dynamicRef", "$dynamicAnchor", "$recursiveRef"}
     | {"$recursiveAnchor", "$defs", "definitions", "title", "description", "default", "deprecated", "readOnly"}
@@ -110,6 +103,7 @@ class Linked:
         file: Its name in messages.
         digest: ``sha256:…`` of all files; empty where there is none.
         notes: What every verdict by it has to say.
+        graph: Its parts.
         costs: What checking by it takes.
     """
 
@@ -118,6 +112,7 @@ class Linked:
     file: str
     digest: str
     notes: tuple[str, ...]
+    graph: Graph
     costs: Costs
 
 
@@ -143,11 +138,12 @@ def link(file: Path, roots: Sequence[Path], *, formats: bool) -> Linked:
 def require(names: Sequence[str]) -> Linked:
     """The schema of an object with these keys."""
     schema: Node = {"type": "object", "required": [*names]}
-    return Linked(schema, DRAFTS[DEFAULT], "required", "", (), Costs(_Graph(schema)))
+    graph = Graph(schema)
+    return Linked(schema, DRAFTS[DEFAULT], "required", "", (), graph, Costs(graph))
 
 
 def _finished(schema: Node, draft: Draft, name: str, linker: _Linker, digest: str) -> Linked:
-    graph = _Graph(schema)
+    graph = Graph(schema)
     if loop := graph.loop():
         places = [linker.places[part] for part in loop if part in linker.places] or [name]
         way = f", by way of {' and '.join(places[1:3])}" if len(places) > 1 else ""
@@ -172,7 +168,7 @@ def _finished(schema: Node, draft: Draft, name: str, linker: _Linker, digest: st
             f"{name}: this schema accepts every document, so no reply could fail{unchecked}; "
             "state what is due, or gate format.compliance"
         )
-    return Linked(schema, draft, name, digest, _few(linker.notes), costs)
+    return Linked(schema, draft, name, digest, _few(linker.notes), graph, costs)
 
 
 class _Files:
@@ -293,7 +289,7 @@ class _Files:
                 self.dynamic.setdefault(name, set()).add(base)
             if part.get("$recursiveAnchor") is True:
                 self.dynamic.setdefault("", set()).add(base)
-            stack += [(inner, base) for _, inner in _parts(part, definitions=True)]
+            stack += [(inner, base) for _, inner in parts(part, definitions=True)]
 
     def find(self, reference: str, base: str, where: str) -> tuple[Any, str, str]:
         """What a reference leads to, the address that references in it are relative to, and its place in words.
@@ -416,14 +412,14 @@ class _Linker:
                 self._note_unknown(keyword, place)
             elif alone:
                 self._note(f"{place}: {draft.name} reads nothing beside $ref, so {keyword!r} checks nothing there")
-            elif keyword in _PLAIN:
+            elif keyword in PLAIN:
                 self._plain(made, keyword, value, place)
             elif keyword == "patternProperties":
                 made[keyword] = {}
                 for pattern, inner in value.items():
                     self._check_pattern(pattern, place)
                     made[keyword][pattern] = self._convert(inner, base, _below(place, keyword, pattern))
-            elif keyword in _BELOW_NAMED or keyword in _HERE_NAMED:
+            elif keyword in BELOW_NAMED or keyword in HERE_NAMED:
                 made[keyword] = {
                     name: inner if isinstance(inner, list) else self._convert(inner, base, _below(place, keyword, name))
                     for name, inner in value.items()
@@ -493,216 +489,6 @@ class _Linker:
         self.notes[note] = None
 
 
-def _parts(part: Mapping[str, Any], *, definitions: bool = False) -> Iterator[tuple[str, Any]]:
-    """The schemas right inside a schema, each with the keyword that holds it."""
-    for keyword, value in part.items():
-        if isinstance(value, dict) and (
-            keyword in _BELOW_NAMED or keyword in _HERE_NAMED or (definitions and keyword in _DEFINITIONS)
-        ):
-            yield from ((keyword, inner) for inner in value.values() if isinstance(inner, dict | bool))
-        elif isinstance(value, list) and (keyword in _HERE_MANY or keyword in ("prefixItems", "items")):
-            yield from ((keyword, inner) for inner in value)
-        elif isinstance(value, dict | bool) and (keyword in _HERE_ONE or keyword in _BELOW_ONE):
-            yield keyword, value
-
-
-class _Graph:
-    """The parts of a linked schema: which apply to the same place as another, and which below it."""
-
-    def __init__(self, schema: Node) -> None:
-        self.parts: list[dict[str, Any]] = []
-        self._number: dict[int, int] = {}
-        self._top = schema
-        if isinstance(schema, dict):
-            self._collect(schema)
-        n = len(self.parts)
-        #: (other part) of every part, where both apply to one place.
-        self.here: list[list[int]] = [[] for _ in range(n)]
-        #: (what of the document, other part) of every part.
-        self.below: list[list[tuple[object, int]]] = [[] for _ in range(n)]
-        self.weight = [1] * n
-        for i, part in enumerate(self.parts):
-            self._connect(i, part)
-
-    def _collect(self, schema: dict[str, Any]) -> None:
-        stack: list[Any] = [schema]
-        while stack:
-            part = stack.pop()
-            if isinstance(part, dict):
-                self._number[id(part)] = len(self.parts)
-                self.parts.append(part)
-                stack += [inner for _, inner in _parts(part, definitions=part is schema)]
-
-    def _connect(self, i: int, part: dict[str, Any]) -> None:
-        listed = [keyword for keyword in ("prefixItems", "items") if isinstance(part.get(keyword), list)]
-        below: list[tuple[object, Any]] = [*part.get("properties", {}).items()]
-        below += [item for keyword in listed for item in enumerate(part[keyword])]
-        for keyword, inner in _parts(part):
-            if keyword in _HERE:
-                self._add(self.here[i], inner)
-            elif keyword != "properties" and keyword not in listed:
-                below.append((_ANY_FIELD if keyword in _FIELDS else _ANY_ITEM, inner))
-        self.below[i] = [(what, self._number[id(inner)]) for what, inner in below if isinstance(inner, dict)]
-        if "$ref" in part:
-            self._add(self.here[i], self.target(part))
-        named = [*part.get("dependentRequired", {}).values(), *part.get("dependencies", {}).values()]
-        self.weight[i] += len(part.get("required", ()))
-        self.weight[i] += sum(len(names) for names in named if isinstance(names, list))
-
-    def _add(self, edges: list[int], inner: Node) -> None:
-        if isinstance(inner, dict):
-            edges.append(self._number[id(inner)])
-
-    def target(self, part: Mapping[str, Any]) -> Node:
-        """What a part refers to."""
-        _, holder, name = part["$ref"].split("/")
-        found: Node = self._top[holder][name] if isinstance(self._top, dict) else False
-        return found
-
-    def loop(self) -> list[int]:
-        """Identities of parts that refer to each other without going down into the document; none where none do."""
-        try:
-            TopologicalSorter(dict(enumerate(self.here))).prepare()
-        except CycleError as error:
-            return [id(self.parts[i]) for i in reversed(error.args[1][1:])]
-        return []
-
-    def accepts_all(self) -> bool:
-        """Whether no document can be invalid."""
-        if isinstance(self._top, bool):
-            return self._top
-        above: list[list[int]] = [[] for _ in self.parts]
-        for i in range(len(self.parts)):
-            for j in (*self.here[i], *(j for _, j in self.below[i])):
-                above[j].append(i)
-        accepting = [True] * len(self.parts)
-        todo = deque(range(len(self.parts)))
-        while todo:  # a part that may refuse something can only make others refuse it
-            i = todo.popleft()
-            if accepting[i] and not self._accepts(self.parts[i], accepting):
-                accepting[i] = False
-                todo += above[i]
-        return accepting[0]
-
-    def _accepts(self, part: dict[str, Any], accepting: Sequence[bool]) -> bool:
-        def of(inner: Node) -> bool:
-            return inner if isinstance(inner, bool) else accepting[self._number[id(inner)]]
-
-        if any(_can_fail(keyword, value, part) for keyword, value in part.items()):
-            return False
-        if "$ref" in part and not of(self.target(part)):
-            return False
-        if any(keyword in part and not any(map(of, part[keyword])) for keyword in ("anyOf", "oneOf")):
-            return False
-        choosing = ("anyOf", "oneOf", "not", "if", "contains", *(() if "if" in part else ("then", "else")))
-        return all(of(inner) for keyword, inner in _parts(part) if keyword not in choosing)
-
-
-def _can_fail(keyword: str, value: Any, part: Mapping[str, Any]) -> bool:
-    """Whether a keyword, whatever the schemas in it accept, may make a document invalid."""
-    if keyword in ("minLength", "minItems", "minProperties"):
-        return bool(value > 0)
-    if keyword in ("required", "dependentRequired", "uniqueItems"):
-        return bool(value)
-    if keyword == "dependencies":
-        return any(isinstance(names, list) and names for names in value.values())
-    if keyword == "contains":
-        return "maxContains" in part or part.get("minContains") != 0
-    if keyword == "not":
-        return bool(value != {"not": {}})  # as what accepts nothing is written here
-    if keyword == "oneOf":
-        return len(value) > 1
-    return keyword in _PLAIN and keyword not in ("minContains", "maxContains")
-
-
-class Costs:
-    """What checking by a schema takes at most.
-
-    Args:
-        graph: Without loops.
-    """
-
-    def __init__(self, graph: _Graph) -> None:
-        self._graph = graph
-        group = _circles(graph)
-        self._back = [
-            {j for _, j in graph.below[i] if group[i] == group[j] != -1} for i in range(len(graph.parts))
-        ]  # references that close a circle
-        self._recursive = any(self._back)
-        after = {
-            i: [*graph.here[i], *(j for _, j in graph.below[i] if j not in self._back[i])]
-            for i in range(len(graph.parts))
-        }
-        self._order = [*TopologicalSorter(after).static_order()]
-        n = len(graph.parts)
-        self.chain = self._longest()
-        #: Parts that may apply to one place of a document.
-        self.visits = self._pass([1] * n)[0] if n and self.chain <= STACK else 0
-        self._rounds = [self._pass([0] * n) if self.chain <= STACK else [0] * n]
-        self._settled = not self._recursive
-        #: Levels of a document that can be checked.
-        self.levels = STACK // max(self.chain, 1) - 1 if self._recursive else STACK
-
-    def per_place(self, levels: int) -> int:
-        """Faults that all parts together may find at one place of a document of so many levels."""
-        while not self._settled and len(self._rounds) <= levels:
-            found = self._pass(self._rounds[-1])
-            self._settled = found == self._rounds[-1] or found[0] > VISITS
-            self._rounds.append(found)
-        last = self._rounds[min(levels, len(self._rounds) - 1)]
-        return last[0] if last else 1
-
-    def _pass(self, back: Sequence[int]) -> list[int]:
-        """How often all parts below may apply to one place; `back` says it of those that close a circle."""
-        graph = self._graph
-        total = [0] * len(back)
-        own = [0] * len(back)
-        inner: list[dict[object, int]] = [{} for _ in back]
-        for i in self._order:
-            own[i] = graph.weight[i] + sum(own[j] for j in graph.here[i])
-            for j in graph.here[i]:
-                for what, count in inner[j].items():
-                    inner[i][what] = inner[i].get(what, 0) + count
-            for what, j in graph.below[i]:
-                count = back[j] if j in self._back[i] else total[j]
-                inner[i][what] = inner[i].get(what, 0) + count
-            fields = (count for what, count in inner[i].items() if isinstance(what, str))
-            items = (count for what, count in inner[i].items() if isinstance(what, int))
-            total[i] = max(
-                own[i],
-                max(fields, default=0) + inner[i].get(_ANY_FIELD, 0),
-                max(items, default=0) + inner[i].get(_ANY_ITEM, 0),
-            )
-        return total
-
-    def _longest(self) -> int:
-        """Parts inside each other."""
-        graph = self._graph
-        found = [0] * len(graph.parts)
-        for i in self._order:
-            below = (found[j] for _, j in graph.below[i] if j not in self._back[i])
-            found[i] = 1 + max((*(found[j] for j in graph.here[i]), *below), default=0)
-        return max(found, default=0)
-
-
-def _circles(graph: _Graph) -> list[int]:
-    """The circle of references that a part is in; -1 where it is in none."""
-    import numpy as np
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n = len(graph.parts)
-    if not n:
-        return []
-    pairs = [(i, j) for i in range(n) for j in (*graph.here[i], *(j for _, j in graph.below[i]))]
-    heads, tails = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    edges = coo_array((np.ones(len(pairs)), (heads, tails)), shape=(n, n))
-    _, label = connected_components(edges, directed=True, connection="strong")
-    circular = np.bincount(label)[label] > 1
-    circular[heads[heads == tails]] = True
-    return [int(x) for x in np.where(circular, label, -1)]
-
-
 def validate(schema: Node, draft: Draft, where: str) -> None:
     """Raise where a schema is none of its draft.
 
@@ -711,7 +497,7 @@ def validate(schema: Node, draft: Draft, where: str) -> None:
     """
     checker = _metaschema(draft.validator)
     if not checker.is_valid(schema):
-        faults = classify(of_rust(error) for error in checker.iter_errors(schema))
+        faults = classify(of_rust(checker.iter_errors(schema)))
         first = min(faults.values(), key=lambda fault: len(fault.path))
         raise UnmeasurableError(f"{where}: this is no schema of {draft.name}: {wording(first)}; correct the schema")
 
@@ -738,6 +524,19 @@ def refused_pattern(pattern: str) -> str:
                 "write it without, or as several patterns under allOf"
             )
         return "is no regular expression of JSON Schema, or one too large to match in linear time; correct it"
+    if piece := _foreign(pattern):
+        return f"has {quoted(piece)}, which the patterns of JSON Schema (ECMA-262) do not know; write it without"
+    return ""
+
+
+def _foreign(pattern: str) -> str:
+    """What of a pattern other libraries would read in another way; empty where there is nothing."""
+    for found in _PATTERN_TOKEN.finditer(pattern):
+        if found["foreign"]:
+            return found["foreign"]
+        for inner in _CLASS_TOKEN.finditer(found["inside"] or ""):
+            if inner["foreign"]:
+                return inner["foreign"]
     return ""
 
 
@@ -770,7 +569,7 @@ def _few(notes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _below(place: str, *names: str | int) -> str:
-    return place + steps(names)
+    return place_name(names, start=place)
 
 
 def _depth(schema: Any) -> int:

@@ -15,18 +15,18 @@ from pytest_vigate.metrics._comparisons import Keyed, Paired, Rule
 from pytest_vigate.metrics._paths import Field, Fields
 from pytest_vigate.metrics._values import Values
 
-#: Due: the reference says that there is no value. Found: the reply gives none.
+#: Due: the reference says that there is no value. Found: the reply gives none. Field: there is none to speak of.
 NONE = -1
 #: Due: the reference does not name the field.
 UNNAMED = -2
 #: Items of the shorter list up to which items are matched by their fields: beyond, in order.
 MOST_ITEMS = 256
-#: Pairs of items times their fields, up to which they are; 2 MB a list.
+#: Pairs of items times their fields, up to which they are; 16 MB a list.
 MOST_CELLS = 2_000_000
 #: Null in an item.
 _NULL = -2
 #: Whole numbers up to this are exact in double precision.
-_EXACT = 2.0**53
+_WHOLE_LIMIT = 2.0**53
 
 
 class _Absent:
@@ -41,7 +41,7 @@ class Slots:
     """Fields that a reference names or a reply gives, one a row."""
 
     sample: Int  # (r,)
-    field: Int  # (r,) number of the field
+    field: Int  # (r,) number of the field, or NONE
     due: Int  # (r,) number of the referenced value, or NONE or UNNAMED
     found: Int  # (r,) number of the reply's value, or NONE
     parent: Int  # (r,) object that the field is in, one a pair of objects
@@ -62,7 +62,7 @@ class Walk:
         self._sample, self._field = array("q"), array("q")
         self._due, self._found, self._parent = array("q"), array("q"), array("q")
         self._parents = 0
-        self._kinds: dict[object, int] = {}
+        self._classes: dict[object, int] = {}
 
     @property
     def slots(self) -> Slots:
@@ -75,7 +75,11 @@ class Walk:
         return self._default if field.rule < 0 else self._rules[field.rule]
 
     def add(self, sample: int, due: object, found: object) -> None:
-        """The slots of one sample; `ABSENT` where there is no reply. Time is linear but for lists that are matched."""
+        """The slots of one sample; `ABSENT` where there is no reply. Time is linear but for lists that are matched.
+
+        Without a reply there is one slot at least, of no field where all fields are ignored: silence has to count.
+        """
+        before, silent = len(self._sample), found is ABSENT
         self._parents += 1
         todo: list[tuple[Field, object, object, int]] = [(self._fields.root, due, found, self._parents)]
         while todo:
@@ -107,6 +111,8 @@ class Walk:
                 todo += [(self._fields.items(field), ABSENT, item, parent) for item in found]
             else:
                 self._put(sample, field, due, found, parent)
+        if silent and len(self._sample) == before:
+            self._append(sample, NONE, UNNAMED, NONE, self._parents)
 
     def _put(self, sample: int, field: Field, due: object, found: object, parent: int) -> None:
         named = due is not ABSENT
@@ -116,10 +122,14 @@ class Walk:
             given = self._says(field, found)
         if not (named or given) or self.rule(field) is None:
             return
+        asked = (NONE if due is None else self._values.number(due)) if named else UNNAMED
+        self._append(sample, field.number, asked, self._values.number(found) if given else NONE, parent)
+
+    def _append(self, sample: int, field: int, due: int, found: int, parent: int) -> None:
         self._sample.append(sample)
-        self._field.append(field.number)
-        self._due.append((NONE if due is None else self._values.number(due)) if named else UNNAMED)
-        self._found.append(self._values.number(found) if given else NONE)
+        self._field.append(field)
+        self._due.append(due)
+        self._found.append(found)
         self._parent.append(parent)
 
     def _says(self, field: Field, found: object) -> bool:
@@ -154,14 +164,14 @@ class Walk:
         """
         if len(due) == len(found) == 1:
             return {0: 0}
-        alike = [[self._kind(field, item) for item in side] for side in (due, found)]
+        alike = [[self._class(field, item) for item in side] for side in (due, found)]
         partner = {i: i for i, (a, b) in enumerate(zip(*alike, strict=False)) if a == b}
         free: dict[int, deque[int]] = defaultdict(deque)
-        for j, kind in enumerate(alike[1]):
+        for j, group in enumerate(alike[1]):
             if j not in partner:
-                free[kind].append(j)
-        for i, kind in enumerate(alike[0]):
-            if i not in partner and (places := free.get(kind)):
+                free[group].append(j)
+        for i, group in enumerate(alike[0]):
+            if i not in partner and (places := free.get(group)):
                 partner[i] = places.popleft()
         taken = set(partner.values())
         rest = [i for i in range(len(due)) if i not in partner], [j for j in range(len(found)) if j not in taken]
@@ -181,7 +191,7 @@ class Walk:
         chosen = linear_sum_assignment(gain, maximize=True)
         return {**partner, **{rest[0][i]: rest[1][j] for i, j in zip(*(side.tolist() for side in chosen), strict=True)}}
 
-    def _kind(self, field: Field, item: object) -> int:
+    def _class(self, field: Field, item: object) -> int:
         """A number that is the same for items that agree in everything, whatever the order of lists inside them."""
         found: list[int] = []
         open_ = [_Open(found, [(field, item)])]
@@ -189,16 +199,18 @@ class Walk:
             part = open_[-1]
             if not part.todo:
                 open_.pop()
-                lists = sorted((number, tuple(sorted(kinds))) for number, kinds in part.lists)
-                part.out.append(self._kinds.setdefault((tuple(sorted(part.pieces)), tuple(lists)), len(self._kinds)))
+                lists = sorted((number, tuple(sorted(classes))) for number, classes in part.lists)
+                part.out.append(
+                    self._classes.setdefault((tuple(sorted(part.pieces)), tuple(lists)), len(self._classes))
+                )
                 continue
             at, value = part.todo.pop()
             if at.rule < 0 and type(value) is dict and value:
                 part.todo += [(self._fields.key(at, key), below) for key, below in value.items()]
             elif at.rule < 0 and type(value) is list and holds_objects(value):
-                kinds: list[int] = []
-                part.lists.append((at.number, kinds))
-                open_ += [_Open(kinds, [(self._fields.items(at), below)]) for below in value]
+                classes: list[int] = []
+                part.lists.append((at.number, classes))
+                open_ += [_Open(classes, [(self._fields.items(at), below)]) for below in value]
             elif value is not None and (rule := self.rule(at)) is not None:
                 part.pieces.append((at.number, self._code(rule, value)))
         return found[0]
@@ -232,8 +244,9 @@ class Walk:
         """(due, found) what each pair is worth; None where there are too many."""
         columns = [*dict.fromkeys(number for profile in dues for number in profile.single)]
         both = {piece for a in dues for piece in a.several} & {piece for b in founds for piece in b.several}
+        inner = {number for a in dues for number in a.lists} & {number for b in founds for number in b.lists}
         pairs, most = len(dues) * len(founds), min(len(dues), len(founds))
-        if pairs * (len(columns) + len(both) + 1) > MOST_CELLS:
+        if pairs * (len(columns) + len(both) + len(inner) + 1) > MOST_CELLS:
             return None
         a, b = (
             np.array([[profile.single.get(number, NONE) for number in columns] for profile in side], dtype=np.int64)
@@ -256,15 +269,15 @@ class Walk:
 
 @dataclass(slots=True)
 class _Open:
-    """An item whose kind is being found."""
+    """An item whose class is being found."""
 
     out: list[int]
-    """Where the kind goes."""
+    """Where the class goes."""
     todo: list[tuple[Field, object]]
     pieces: list[tuple[int, int]] = field(default_factory=list)
     """Field and code of its values."""
     lists: list[tuple[int, list[int]]] = field(default_factory=list)
-    """Field of lists of objects in it, and the kinds of their items."""
+    """Field of lists of objects in it, and the classes of their items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +342,7 @@ def _ordered(*counts: Int | Bool, pairs: int) -> Float:
     most = 0.0
     for count in counts:
         room = float(count.max()) * pairs + 1
-        if (most + 1) * room >= _EXACT:
+        if (most + 1) * room >= _WHOLE_LIMIT:
             break
         gain = gain * room + count
         most = most * room + room - 1

@@ -11,6 +11,9 @@ from pytest_vigate.data.replies import quoted
 SHOWN = 60
 #: Bits of the whole numbers that are written out: Python refuses thousands of digits, and nobody reads them.
 LARGE = 256
+#: Whole numbers of more bits share hashes, 2**61 - 1 apart.
+_HASHED_BITS = 60
+_HASHED = 2.0**_HASHED_BITS
 
 
 class Values:
@@ -23,7 +26,6 @@ class Values:
         #: A value of every number.
         self.all: list[object] = []
         self._texts: dict[object, int] = {}
-        # Numbers are their own keys, however large: Python compares ints and floats exactly.
         self._others: dict[object, int] = {}
 
     def number(self, value: object) -> int:
@@ -31,12 +33,12 @@ class Values:
         numbers, key = self._others, value
         if type(value) is str:
             numbers = self._texts
+        elif type(value) is int or type(value) is float:
+            key = _number_key(value)
         elif type(value) is dict or type(value) is list:
             key = tuple(self._pieces(value))
         elif type(value) is bool or value is None:
             key = (value,)
-        elif value != value:
-            key = ()
         found = numbers.get(key)
         if found is None:
             found = numbers[key] = len(self.all)
@@ -62,6 +64,25 @@ class Values:
                 todo += [(item, False) for item in reversed(piece)]
             else:
                 yield self.number(piece)
+
+
+def _number_key(value: int | float) -> object:
+    """The same for equal numbers, and different for others.
+
+    Small ones are their own keys: Python compares ints and floats exactly. Large whole numbers of one remainder have
+    one hash, and a list of them would take quadratic time; texts have not.
+    """
+    if value != value:
+        return ()
+    if isinstance(value, float):
+        return value if abs(value) < _HASHED else value.hex()
+    if value.bit_length() <= _HASHED_BITS:
+        return value
+    try:
+        near = float(value)
+    except OverflowError:
+        return hex(value)
+    return near.hex() if near == value else hex(value)
 
 
 def show(value: object) -> str:

@@ -15,7 +15,6 @@ from pytest_vigate.data.replies import ParseFailure, quoted
 from pytest_vigate.errors import DataError, UnmeasurableError, did_you_mean
 from pytest_vigate.metrics._comparisons import Exact, Rule, Written, make_default, make_rule
 from pytest_vigate.metrics._examples import examples, sentences
-from pytest_vigate.metrics._failures import some
 from pytest_vigate.metrics._paths import Field, Fields, Step, parse_path, path_name
 from pytest_vigate.metrics._slots import ABSENT, NONE, UNNAMED, Slots, Walk
 from pytest_vigate.metrics._values import Values, show
@@ -52,9 +51,10 @@ class FieldAgreement(Additive):
 
         Items of lists of objects are matched one to one, as many as the shorter list has: items that are equal in all
         fields first, then the rest so that as many fields as possible agree; between equal sums, more fields that both
-        have, fewer values beside a null, and more items in their place win. What is in lists inside an item counts
-        there as far as both sides have equal values of a field. Where more than 256 items are left on both sides, or
-        2 000 000 pairs times fields, these are matched in order.
+        have, fewer values beside a null, and more items in their place win. For lists inside an
+        item, each value that both sides have for the same field counts as one that agrees. Of equal items the first is
+        taken. Where more than 256 items are left on both sides, or 2 000 000 pairs times fields, these are matched in
+        order.
 
         Values agree as ``compare`` says, by field; a comparison of ``$.parts`` or ``$.location`` makes it one slot.
         ``exact``: equal JSON values (1 is 1.0, true is not 1, keys in any order). ``casefold``: texts without regard to
@@ -62,18 +62,23 @@ class FieldAgreement(Additive):
         ``|found - due| <= max(absolute, relative |due|)``; ``unit`` says what numbers without one are in, and what
         ``absolute`` is in, which else is the unit of the reference. ``set``: lists without regard to order and
         repetition. ``list``: lists item by item, or with ``ordered: false`` in any order. ``date``: ISO 8601, or
-        ``format``; date-times with an offset are instants. ``text``: a ``score`` of a family of texts, with its default
-        parameters, is at least ``min``, or the texts are equal. ``ignore``: no slot, nor is there one below it.
+        ``format``; date-times with an offset are instants. A date is never equal to a date with a time. ``text``: a
+        ``score`` of a family of texts, with its default parameters, is at least ``min``, or the texts are equal; a text
+        of more than 20 000 characters agrees with its equal only. Scores of recall, and ``answer.contains``, look one
+        way only: a reply that says everything has them all. ``ignore``: no slot, nor is there one below it.
 
     Statistics:
         One row a slot with the key ``field``, and 1 in one of ``right``, ``none``, ``wrong``, ``missing``,
-        ``invented``, ``unsaid``; ``unread`` is 1 where the reply is no document.
+        ``invented``, ``unsaid``; ``unread`` is 1 where the reply is no document. A reply that is none, to a sample all
+        of whose fields are ignored, has one row without a field, ``unsaid``.
 
     Degenerate:
-        A reply that is no document misses all referenced values, is wrong where the reference has null, invents
-        nothing and is not exact. A sample all of whose fields are ignored adds nothing; no slot at all: unmeasurable.
-        No referenced value: ``missing`` is undefined. No value in any reply: ``invented`` is, so that silence never
-        passes.
+        A reply that is no document misses all referenced values, is wrong where the reference has null, and is not
+        exact; where all fields of the sample are ignored it is one wrong slot, which no single field has. It counts as
+        one invented value, for a single field too: nothing can be said for it.
+        Else a sample all of whose fields are ignored adds nothing; no slot of a field at all: unmeasurable. No
+        referenced value: ``missing`` is undefined. No value in any reply, and all are documents: ``invented`` is, so
+        that silence never passes.
         An object or list where the reference has a leaf is compared with it whole; one that holds nothing but nulls is
         no value. Where the reference has an object and the reply none, everything in it is missing and what the reply
         has there is invented; the same holds for lists of objects, but an empty object or list beside a full one
@@ -82,7 +87,8 @@ class FieldAgreement(Additive):
         ``invented``.
 
     Differs from:
-        Comparisons that flatten lists by index: an item left out would make all behind it wrong.
+        Comparisons that flatten lists by index: an item left out would make all behind it wrong. pint, to which ``px``
+        is a length of CSS: here it is a pixel.
 
     Sources:
         Kuhn 1955 (assignment); scipy.optimize.linear_sum_assignment solves it, all permutations are the oracle of the
@@ -174,12 +180,20 @@ class FieldAgreement(Additive):
         _require_fields(data, fields, declared)
         agree = _agreements(slots, fields, [*rules, default], data)
         _require_fit(data, slots, fields, rules, values)
-        if len(data) and not len(slots.sample):
+        if len(data) and not (slots.field >= 0).any():
             raise UnmeasurableError(
                 f"{data.references.file}: every field is ignored, and nothing is left to compare; "
                 "take one out of what compare and others ignore"
             )
-        return _rows(data, slots, agree, fields=fields, values=values, failures=failures, exact=_exact(walk, fields))
+        return _rows(
+            data,
+            slots,
+            agree,
+            fields=fields,
+            values=values,
+            failures=failures,
+            by_equality=_compared_by_equality(walk, fields),
+        )
 
     def per_sample(self, statistics: Statistics) -> Float:
         """(n, 8): slots, right ones, referenced, missing, given, invented, samples with slots, exact ones."""
@@ -187,6 +201,7 @@ class FieldAgreement(Additive):
         right = total["right"] + total["none"]
         both = total["right"] + total["wrong"]
         slots = right + total["wrong"] + total["missing"] + total["invented"] + total["unsaid"]
+        invented = total["invented"] + (total["unread"] > 0)
         there = slots > 0
         return np.column_stack(
             [
@@ -194,8 +209,8 @@ class FieldAgreement(Additive):
                 right,
                 both + total["missing"],
                 total["missing"],
-                both + total["invented"],
-                total["invented"],
+                both + invented,
+                invented,
                 there,
                 there & (right == slots),
             ]
@@ -217,28 +232,34 @@ class FieldAgreement(Additive):
         key = statistics.keys["field"]
         asked = np.array([name in key.asked for name in key.names], dtype=np.bool_)
         # A field that no reference has is no field to be right in: a group of nothing else is left out.
-        there = (slots > 0) & bool(asked[np.unique(key.code)].any())
+        codes = np.unique(key.code)
+        there = (slots > 0) & bool((codes < 0).any() or asked[codes].any())
         return np.column_stack([there, there, referenced > 0, given > 0])
 
     def faults(self, score: str) -> Mapping[str, str]:
-        if score in ("missing", "invented"):
-            return {score: score}
+        if score == "missing":
+            return {"missing": "missing"}
+        if score == "invented":
+            return {"invented": "invented", "unread": "unread"}
         return {name: name for name in ("wrong", "missing", "invented", "unsaid")}
 
     def caveats(self, statistics: Statistics, score: str) -> Sequence[str]:
-        free = sum(statistics.column(name).sum() for name in ("none", "invented", "unsaid"))
-        if score == "invented" and not free:
-            return ("every reference has a value here: only a field that no reference has could be invented",)
-        return ()
+        rows = statistics.keys["field"].code >= 0
+        free = sum(statistics.column(name)[rows].sum() for name in ("none", "invented", "unsaid"))
+        if score != "invented" or free:
+            return ()
+        counted = "; what counts are replies that are no documents" if statistics.column("unread").any() else ""
+        return (f"every reference has a value here: only a field that no reference has could be invented{counted}",)
 
     def measures(self, statistics: Statistics, ids: Sequence[str]) -> Mapping[str, Any]:
         counts = _per_field(statistics)
         slots, errors = counts["slots"], counts["errors"]
+        lost = int(np.count_nonzero(statistics.keys["field"].code < 0))
         names = statistics.keys["field"].names
         kinds, more = _kinds(statistics)
         return {
-            "slots": int(slots.sum()),
-            "errors": int(errors.sum()),
+            "slots": int(slots.sum()) + lost,
+            "errors": int(errors.sum()) + lost,
             "unread": len(np.unique(statistics.sample[statistics.column("unread") > 0])),
             "fields": [
                 {
@@ -313,6 +334,7 @@ def _require_fit(data: Dataset, slots: Slots, fields: Fields, rules: Sequence[Ru
             continue
         rows = np.flatnonzero((which == number) & (slots.due >= 0))
         distinct, first = np.unique(slots.due[rows], return_index=True)
+        rule.prepare(distinct, data.workspace)
         for i in np.argsort(first):
             if misfit := rule.misfit(int(distinct[i])):
                 row = rows[first[i]]
@@ -350,7 +372,7 @@ def _agreements(slots: Slots, fields: Fields, rules: Sequence[Rule | None], data
     return agree
 
 
-def _exact(walk: Walk, fields: Fields) -> Bool:
+def _compared_by_equality(walk: Walk, fields: Fields) -> Bool:
     """(fields,) whether they are compared by equality."""
     return np.array([isinstance(walk.rule(one), Exact) for one in fields.all], dtype=np.bool_)
 
@@ -363,7 +385,7 @@ def _rows(
     fields: Fields,
     values: Values,
     failures: Mapping[int, ParseFailure],
-    exact: Bool,
+    by_equality: Bool,
 ) -> Statistics:
     """The rows of all slots."""
     n = len(data)
@@ -382,14 +404,15 @@ def _rows(
     }
     used, first = np.unique(slots.field, return_index=True)
     order = used[np.argsort(first)]  # as they come, so that shards join to the whole
-    code = np.full(len(fields.all), NONE)
+    order = order[order >= 0]
+    code = np.full(len(fields.all) + 1, NONE)  # the last is that of no field
     code[order] = np.arange(len(order))
     named = slots.due != UNNAMED
     asked = np.zeros(len(fields.all), dtype=np.bool_)
     asked[slots.field[named]] = True
     names = tuple(fields.all[i].name for i in order)
     partner = np.full(len(slots.sample), NONE)
-    for row, other in _swaps(slots, np.flatnonzero(kinds["wrong"] & exact[slots.field]), values):
+    for row, other in _swaps(slots, np.flatnonzero(kinds["wrong"] & by_equality[slots.field]), values):
         partner[row] = code[slots.field[other]]
     asked_names = frozenset(fields.all[i].name for i in np.flatnonzero(asked))
     return Statistics(
@@ -398,7 +421,7 @@ def _rows(
         sample=slots.sample,
         n=n,
         keys={"field": Key(code[slots.field], names, asked_names), "swapped": Key(partner, names)},
-        notes=(f"replies that hold no document: {len(failures)}; {some(failures, data.ids)}",) if failures else (),
+        notes=(f"replies that hold no document: {len(failures)}",) if failures else (),
         remarks=_remarks(slots, kinds, values, failures),
     )
 
@@ -444,9 +467,10 @@ def _remarks(slots: Slots, kinds: Mapping[str, Bool], values: Values, failures: 
 def _per_field(statistics: Statistics) -> dict[str, Int]:
     """(fields,) what is counted of every field."""
     key = statistics.keys["field"]
+    there = key.code >= 0
 
     def count(name: str) -> Int:
-        return np.bincount(key.code, statistics.column(name), len(key.names)).astype(np.int64)
+        return np.bincount(key.code[there], statistics.column(name)[there], len(key.names)).astype(np.int64)
 
     errors = {name: count(name) for name in ("wrong", "missing", "invented", "unsaid")}
     wrong = sum(errors.values(), np.zeros(len(key.names), dtype=np.int64))

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pytest_vigate.data.coordinates import Bool, Float
+from pytest_vigate.data.coordinates import Float
 from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.data.layers import LAYERS, Layer, layer
 from pytest_vigate.data.replies import ParseFailure, located
@@ -58,8 +58,8 @@ class Format(Additive):
 
     Degenerate:
         A missing reply is an empty one. A reply of white space is empty. Where no reply says anything, ``compliance``
-        and ``strict`` are 0, ``empty`` is 1, and the other layers are undefined: silence is no sign of quality, and
-        empty replies are no evidence for these layers.
+        and ``strict`` are 0, ``empty`` is 1, and the other layers are undefined: silence is no sign of quality,
+        and verdicts on these layers count it.
         Predictions that are parsed already have no format. A bare text or number is valid JSON, and compliant; the
         verdict counts them. A schema with ``"type": "object"`` refuses them, and so does
         ``schema: {required: […]}``. Prose with a colon is YAML, and prose with a comma in every line is CSV: the
@@ -155,17 +155,15 @@ class Format(Additive):
             shares.append(np.where(said > 0, share, np.nan) if name in _OF_SPEECH else share)
         return np.column_stack(shares)
 
-    def trials(self, statistics: Statistics) -> Bool:
-        total = dict(zip(statistics.columns, statistics.totals.T, strict=True))
-        said = (total["samples"] > 0) & (total["empty"] == 0)
-        return np.column_stack([said if score.name in _OF_SPEECH else total["samples"] > 0 for score in self.scores])
-
     def faults(self, score: str) -> Mapping[str, str]:
         words = {"compliance": ("failed", "failed to parse"), "strict": ("repaired", "in need of repair")}
         column, word = words.get(score, (score, score))
         return {column: word}
 
     def caveats(self, statistics: Statistics, score: str) -> Sequence[str]:
+        empty = int(statistics.column("empty").sum())
+        if score in _OF_SPEECH and empty:
+            return (f"replies that say nothing, and so are not {score}: {empty} of {statistics.n}",)
         if score not in ("compliance", "strict"):
             return ()
         found = []

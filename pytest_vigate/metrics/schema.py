@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from pytest_vigate.data.coordinates import Float
+from pytest_vigate.data.coordinates import Bool, Float
 from pytest_vigate.data.dataset import Dataset, Side
 from pytest_vigate.data.documents import no_collection
 from pytest_vigate.data.replies import ParseFailure, located, quoted
@@ -38,6 +38,17 @@ _WORDS: Final[Mapping[str, str]] = {
     "unparsed": "no document",
     "unsaid": "too large or too deep to say what is wrong",
 }
+#: Why a kind of fault cannot occur under a schema, and what to do.
+_NEVER: Final[Mapping[str, str]] = {
+    "missing_fields": "{}: no field is required, so that none can be missing; list the fields that are due under "
+    "required, or gate schema.adherence",
+    "wrong_types": "{}: no type is stated, so that none can be wrong; state the types that are due, or gate "
+    "schema.adherence",
+    "extra_fields": "{}: all fields are allowed, so that none can be extra; write a schema with "
+    "additionalProperties: false, or gate schema.adherence",
+    "wrong_values": "{}: nothing is stated but fields and types, so that no other value can be wrong; state what "
+    "values are due, or gate schema.adherence",
+}
 
 
 @dataclass(frozen=True)
@@ -50,9 +61,9 @@ class Schema(Additive):
         have every field of ``required``. Beside it, each over all replies and counted once a reply: ``missing_fields``
         (``required``, ``dependentRequired``), ``wrong_types`` (``type``), ``extra_fields`` (``additionalProperties``,
         ``unevaluatedProperties``, ``propertyNames``, a field whose schema is ``false``) and ``wrong_values``
-        (everything else). Under ``anyOf`` and ``oneOf`` the faults are those of the alternative with the fewest, of
-        those that the type does not rule out; where several have as few, it is a wrong value, and where the type rules
-        out all, a wrong type.
+        (everything else). Under ``anyOf`` and ``oneOf`` the alternatives of another type are left out; the faults are
+        those of the one that has the fewest. Where several have as few, it is a wrong value, and where all are of
+        another type, a wrong type.
 
         Schemas are draft 7, 2019-09 or 2020-12, by ``$schema``. ``$ref`` may lead to files below the root, never to
         the network; where a file has a web address as ``$id``, addresses in the same folder of the web are files
@@ -67,21 +78,27 @@ class Schema(Additive):
     Degenerate:
         A reply that does not parse, a missing one and an ``unsaid`` one count in each kind of fault: nothing speaks for
         them, and a model that stops to answer never looks better. Numbers that JSON has not (NaN, infinities) are
-        wrong values. A document deeper than a recursive schema can be followed on the
-        stack is ``unsaid``. A schema that accepts every document is refused, as is one that refers to itself without
-        going down into the document, or one of whose definitions too many apply to one place. References that are
+        wrong values. A document is ``unsaid`` too where a recursive schema cannot be followed to its depth on the
+        stack, or where its faults under ``anyOf`` and ``oneOf`` are more than 500 over all alternatives. A kind of
+        fault that the schema cannot find is undefined: ``missing_fields`` where no field is required, ``extra_fields``
+        where all are allowed. Where ``{}`` adheres though fields are named, every verdict says so.
+
+        A schema that accepts every document is refused, as is one that refers to itself without going down into the
+        document, or applies more than 20 000 parts to one place of a document. References that are
         documents have to adhere themselves; where none is an object, a list or adherent, they are texts for other
         families and are not checked.
 
     Differs from:
         jsonschema, on which ``adherence`` is decided alike: it divides floats for ``multipleOf``, fetches what it does
-        not have, and matches patterns with Python's ``re``; here look-around and back-references are refused.
-        ``contentEncoding`` and ``contentMediaType`` check nothing, as later drafts have it. Several dynamic anchors of
-        one name are refused.
+        not have, and matches patterns with Python's ``re``. Here look-around, back-references and what the patterns of
+        ECMA-262 do not know (``(?x)``, ``[[:alpha:]]``) are refused. Unlike in ECMA-262, a word boundary is one of the
+        letters of all languages, and ``.`` matches a carriage return, U+2028 and U+2029. Of numbers from 2**53 on
+        jsonschema is not asked. ``contentEncoding`` and ``contentMediaType`` check nothing, as later drafts have it.
+        Several dynamic anchors of one name are refused.
 
     Sources:
-        JSON Schema draft 7, 2019-09 and 2020-12; jsonschema-rs 0.60 decides, jsonschema 4.26 is asked for what is shown
-        and for some of what adheres, and where they disagree nothing is judged.
+        JSON Schema draft 7, 2019-09 and 2020-12. jsonschema-rs decides; jsonschema is asked for what is shown and for
+        some of what adheres, and where they disagree nothing is judged.
 
     Gate:
         ```yaml
@@ -126,7 +143,7 @@ class Schema(Additive):
         linked = self._linked(data)
         checker = Checker(linked)
         _check_references(checker, linked, data)
-        rows = _Rows(checker, fields=_names_fields(linked.schema))
+        rows = _Rows(checker, fields=linked.graph.names_fields(untyped=True))
         side = data.predictions
         replies = side.replies if side.replies is not None else (None,) * len(data)
         careful = _careful(side)
@@ -141,8 +158,14 @@ class Schema(Additive):
                     rows.add_adherent(i, document)
                 else:
                     rows.add_faulty(i, document, found)
+        undefined = {kind: _NEVER[kind].format(linked.file) for kind in KINDS if kind not in linked.graph.kinds()}
+        if careful:  # numbers that JSON has not are wrong under every schema
+            undefined.pop("wrong_values", None)
         return rows.statistics(
-            len(data), settled={"schema": linked.digest} if linked.digest else {}, notes=linked.notes
+            len(data),
+            settled={"schema": linked.digest} if linked.digest else {},
+            notes=(*linked.notes, *_notes(checker, linked)),
+            undefined=undefined,
         )
 
     def _linked(self, data: Dataset) -> Linked:
@@ -165,6 +188,9 @@ class Schema(Additive):
         lost = total["unparsed"] + total["unsaid"]
         shares = [total["adherent"], *(total[kind] + lost for kind in KINDS)]
         return np.column_stack([ratio(share, total["samples"]) for share in shares])
+
+    def trials(self, statistics: Statistics) -> Bool:
+        return super().trials(statistics) & [score.name not in statistics.undefined for score in self.scores]
 
     def faults(self, score: str) -> Mapping[str, str]:
         kinds = KINDS if score == "adherence" else (score,)
@@ -237,7 +263,7 @@ class _Rows:
             self._add(i, found.why, "samples", "unsaid")
             return
         kinds = found.kinds
-        if found.faulty and any(self._shown[kind] < SHOWN for kind in kinds):
+        if found.explainable and any(self._shown[kind] < SHOWN for kind in kinds):
             told = self._checker.explain(document)
             kinds = {kind: told.get(kind, remark) for kind, remark in kinds.items()}
         self._add(i, "", "samples")
@@ -245,8 +271,8 @@ class _Rows:
             self._shown[kind] += 1
             self._add(i, remark, kind)
 
-    def statistics(self, n: int, *, settled: Mapping[str, str], notes: tuple[str, ...]) -> Statistics:
-        """All rows, in the order of the samples."""
+    def statistics(self, n: int, **said: Any) -> Statistics:
+        """All rows, in the order of the samples, with what else statistics say."""
         many, few = len(self._whole), len(self._sample)
         values = np.zeros((many + few, len(COLUMNS)))
         values[:many, [COLUMNS.index("samples"), COLUMNS.index("adherent")]] = 1
@@ -258,9 +284,7 @@ class _Rows:
         remarks[many:] = self._remarks
         sample = np.array([*self._whole, *self._sample], dtype=np.int64)
         order = np.argsort(sample, kind="stable")
-        return Statistics(
-            COLUMNS, values[order], sample[order], n, settled=settled, notes=notes, remarks=remarks[order]
-        )
+        return Statistics(COLUMNS, values[order], sample[order], n, remarks=remarks[order], **said)
 
 
 def _careful(side: Side) -> bool:
@@ -269,9 +293,15 @@ def _careful(side: Side) -> bool:
     return side.replies is None or syntax.name not in ("json", "jsonl") or syntax.nan or syntax.surrogates
 
 
-def _names_fields(schema: Any) -> bool:
-    """Whether a schema says which fields an object has, at its top."""
-    return isinstance(schema, dict) and not {"properties", "required"}.isdisjoint(schema)
+def _notes(checker: Checker, linked: Linked) -> tuple[str, ...]:
+    """What a schema leaves open, for every verdict."""
+    if linked.graph.names_fields() and checker.judge({}) is None:
+        found = "no field is required, so that {} adheres"
+    elif "properties" in linked.graph.keywords and "missing_fields" not in linked.graph.kinds():
+        found = "no object has a field that is required"
+    else:
+        return ()
+    return (f"{linked.file}: {found}; list the fields that are due under required",)
 
 
 def _check_references(checker: Checker, linked: Linked, data: Dataset) -> None:
@@ -290,13 +320,14 @@ def _check_references(checker: Checker, linked: Linked, data: Dataset) -> None:
     wrong: list[tuple[int, Finding]] = []
     right = nested = False
     for i, document in enumerate(documents):
-        nested = nested or isinstance(document, dict | list)
+        wordings = isinstance(document, list) and all(isinstance(item, str) for item in document)
+        nested = nested or (isinstance(document, dict | list) and not wordings)
         found = checker.judge(document, careful=True)
         if found is None:
             right = True
         else:
             wrong.append((i, found))
-    if not wrong or not (right or nested):  # texts for other families, which YAML and numbers let parse
+    if not wrong or not (right or nested):  # texts for other families, several a sample, or such as happen to parse
         return
     i, found = wrong[0]
     more = f", and {len(wrong) - 1} more references violate it" if len(wrong) > 1 else ""
@@ -308,5 +339,7 @@ def _check_references(checker: Checker, linked: Linked, data: Dataset) -> None:
 
 
 def _sentences(measures: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{measures['samples']} replies: {measures['adherent']} adhere to the schema"
+    samples, adherent = measures["samples"], measures["adherent"]
+    said, does = "reply" if samples == 1 else "replies", "adheres" if adherent == 1 else "adhere"
+    yield f"{samples} {said}: {adherent} {does} to the schema"
     yield from sentences(measures["kinds"])

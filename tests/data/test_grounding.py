@@ -133,7 +133,7 @@ def test_declared_box_that_no_record_has_is_not_looked_for_in_the_reply(world: W
 def test_replies_without_a_declaration_are_only_replies(world: World) -> None:
     world.write_lines("p.jsonl", {"id": 1, "prediction": reply(("cat", [0, 0, 1, 1]))})
     found = side(world.predictions("p.jsonl"))
-    assert found.parts == {"replies", "texts"}
+    assert found.parts == {"replies", "texts", "documents"}
     assert found.failures is None
 
 
@@ -159,7 +159,7 @@ def test_declared_reply_that_no_record_has(
 
 def test_replies_that_are_null_everywhere_are_no_answers(world: World) -> None:
     found = side(replies(world, record(1, None), record(2, None)))
-    assert found.parts == {"replies", "boxes", "texts"}
+    assert found.parts == {"replies", "boxes", "texts", "documents"}
     assert found.present.tolist() == [True, True]
     assert found.answered.tolist() == [False, False]
     found = side(replies(world, record(1, "[]"), record(2, None)))
@@ -460,7 +460,7 @@ def test_columns_of_a_box_beside_a_text_are_no_answer_unless_declared(world: Wor
 
 
 def test_texts_without_a_declaration_are_only_replies(world: World) -> None:
-    assert side(csv(world, "id,prediction\n1,a cat\n")).parts == {"replies", "texts"}
+    assert side(csv(world, "id,prediction\n1,a cat\n")).parts == {"replies", "texts", "documents"}
 
 
 def test_two_texts_for_one_id(world: World) -> None:

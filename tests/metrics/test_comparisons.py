@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import pint
 import pytest
@@ -15,11 +17,13 @@ from hypothesis import strategies as st
 
 from pytest_vigate.data.dataset import Workspace
 from pytest_vigate.errors import UnmeasurableError
-from pytest_vigate.metrics import _measures
+from pytest_vigate.metrics import _comparisons, _quantities
 from pytest_vigate.metrics._comparisons import Misfit, Rule, make_default, make_rule
-from pytest_vigate.metrics._measures import find_unit, read_number
 from pytest_vigate.metrics._paths import NAME, Fields, parse_path, path_name
+from pytest_vigate.metrics._quantities import find_unit, read_number
 from pytest_vigate.metrics._values import Values, show
+from pytest_vigate.metrics.base import parameter_types
+from pytest_vigate.metrics.fields import FieldAgreement
 
 #: pint 0.25.3
 PINT = pint.UnitRegistry()
@@ -63,6 +67,17 @@ def misfit(written: Any, value: object) -> str:
         (math.nan, math.nan, True),
         pytest.param(10**400, 10**400 + 1, False, id="large"),
         (2**53, 2**53 + 1, False),
+        (2**70, 2.0**70, True),
+        (2**60, 2.0**60, True),
+        (-(2**60), -(2.0**60), True),
+        (2**70, 2**70, True),
+        (2**70 + 1, 2.0**70, False),
+        (2**70, -(2**70), False),
+        (2**61 - 1, 0, False),
+        (2**61, 1, False),
+        (2**70, "0x1.0000000000000p+70", False),
+        (math.inf, -math.inf, False),
+        (math.inf, math.inf, True),
         ({"a": 1, "b": [2]}, {"b": [2.0], "a": 1}, True),
         ({"a": 1}, {"a": True}, False),
         ([1, 2], [2, 1], False),
@@ -100,6 +115,24 @@ def test_equal_values_and_no_others_have_one_number(a: object, b: object) -> Non
     assert values.number(a) == values.number(a)
 
 
+@settings(deadline=None)
+@given(a=st.integers(-3, 3), b=st.integers(-3, 3), power=st.integers(50, 80), more=st.integers(-1, 1))
+def test_large_numbers_are_equal_as_python_has_it(a: int, b: int, power: int, more: int) -> None:
+    values = Values()
+    for one in (a << power, a * 2.0**power):
+        for other in ((b << power) + more, b * 2.0**power):
+            assert (values.number(one) == values.number(other)) is (one == other)
+
+
+def test_numbers_of_one_hash_are_kept_apart_quickly() -> None:
+    forged = [i * (2**61 - 1) for i in range(1_000)]
+    assert len({*map(hash, forged)}) == 1
+    values = Values()
+    values.number(forged)
+    assert len(values.all) == 1_001
+    assert len({*map(hash, values._others)}) == 1_001
+
+
 @pytest.mark.parametrize(
     ("found", "due", "same"),
     [
@@ -135,30 +168,52 @@ def test_casefold_of_others_leaves_what_is_no_text_to_equality() -> None:
         ("+.5", (0.5, "")),
         ("1,200", (1200, "")),
         ("1'234'567.5", (1234567.5, "")),
-        ("1,20", (1, ",20")),
         ("12mm", (12, "mm")),
         (" 12\u00a0mm ", (12, "mm")),
         ("1e3 m", (1000, "m")),
         ("5 %", (5, "%")),
         ('5 "', (5, '"')),
-        ("twelve", None),
-        ("", None),
-        ("mm", None),
-        (".", None),
-        ("1e999", None),
-        ("1e99999", None),
-        (True, None),
-        (None, None),
-        ([1], None),
-        (math.nan, None),
-        (math.inf, None),
-        pytest.param(10**400, None, id="large"),
-        ("9" * 101, None),
-        ("٣", None),
     ],
 )
 def test_numbers_are_read_with_their_unit(value: object, read: object) -> None:
     assert read_number(value) == read
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("twelve", "is no number"),
+        ("", "is no number"),
+        ("mm", "is no number"),
+        (".", "is no number"),
+        ("3.", "is no number"),
+        ("1.2.3", "is no number"),
+        ("12 3", "is no number"),
+        ("1'5", "is no number"),
+        ("1’5", "is no number"),
+        ("1e5.5", "is no number"),
+        ("1,2,3", "is no number"),
+        (True, "is no number"),
+        (None, "is no number"),
+        ([1], "is no number"),
+        (math.nan, "is no number"),
+        ("9" * 101, "is no number"),
+        ("٣", "is no number"),
+        ("1,5", "is no number; write 1.5"),
+        ("-1,20", "is no number; write -1.20"),
+        (" 1234,567 mm", "is no number; write 1234.567"),
+        ("1e999", "is too large to compare"),
+        ("1e99999", "is too large to compare"),
+        (math.inf, "is too large to compare"),
+        pytest.param(10**400, "is too large to compare", id="large"),
+        pytest.param(-(10**400), "is too large to compare", id="small"),
+    ],
+)
+def test_what_is_no_number_is_told(value: object, why: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        read_number(value)
+    assert str(caught.value) == why
+    assert misfit("number", value) == why
 
 
 @pytest.mark.parametrize(
@@ -172,6 +227,10 @@ def test_numbers_are_read_with_their_unit(value: object, read: object) -> None:
         ("number", "3.6 km/h", "1 m/s", True),
         ("number", "9.81 m s^-2", "9.81 m/s²", True),
         ("number", "1 N·m", "1 J", True),
+        ("number", "12 px", "12 pixels", True),
+        ("number", "12 pixel", "12px", True),
+        ("number", "2 Mpx", "2 megapixel", True),
+        ("number", "96 px", "1 inch", False),
         ("number", "50 %", "0.5", False),  # one has a unit, the other has none
         ("number", "12 kg", "12 mm", False),
         ("number", "1 kg", "1 m", False),
@@ -248,7 +307,7 @@ def test_pint_is_asked_for_words_only(monkeypatch: pytest.MonkeyPatch) -> None:
             asked.append(word)
             raise ValueError
 
-    monkeypatch.setattr(_measures, "_registry", Registry)
+    monkeypatch.setattr(_quantities, "_registry", Registry)
     for text in ("kg·m/s²", "9**9", "a+b", "m**9**9", "os.system", "x y z w v"):
         assert find_unit(text) is None
         find_unit.cache_clear()
@@ -257,7 +316,7 @@ def test_pint_is_asked_for_words_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_pint(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    caches = (find_unit, _measures._registry)
+    caches = (find_unit, _quantities._registry)
     monkeypatch.setitem(sys.modules, "pint", None)
     for cache in caches:
         cache.cache_clear()
@@ -300,6 +359,7 @@ def test_lists_agree_as_lists_or_sets(written: Any, found: object, due: object, 
 
 
 DAYS = {"as": "date", "format": "%d.%m.%Y"}
+ZONED = {"as": "date", "format": "%Y-%m-%dT%H:%M%z"}
 
 
 @pytest.mark.parametrize(
@@ -312,6 +372,8 @@ DAYS = {"as": "date", "format": "%d.%m.%Y"}
         ("date", "2024-05-01T12:00:00+02:00", "2024-05-01T10:00:00Z", True),
         ("date", "2024-05-01T12:00+02:00", "2024-05-01T12:00Z", False),
         ("date", "2024-05-01 12:00", "2024-05-01T12:00:00.000", True),
+        ("date", "2024-05-01t12:00z", "2024-05-01T12:00Z", True),  # RFC 3339, 5.6
+        ("date", "2024-05-01t12:00z", "2024-05-01T12:00", False),
         ("date", "2024-05-01T12:00", "2024-05-01T12:00Z", False),  # who knows where
         ("date", "2024-05-01", "2024-05-01T00:00Z", False),
         ("date", "0001-01-01T00:00+01:00", "0001-01-01T00:00Z", False),  # before the first year
@@ -324,6 +386,10 @@ DAYS = {"as": "date", "format": "%d.%m.%Y"}
         (DAYS, "2024-05-01", "01.05.2024", False),
         ({"as": "date", "format": "%Y-%m-%d %H:%M"}, "2024-05-01 09:30", "2024-05-01 9:30", True),
         ({"as": "date", "format": "%Y-%m-%d %H:%M"}, "2024-05-01 09:31", "2024-05-01 9:30", False),
+        ({"as": "date", "format": " %d.%m.%Y "}, "1.5.2024", " 01.05.2024 ", True),
+        (ZONED, "2024-05-01T12:00+0200", "2024-05-01T10:00Z", True),
+        (ZONED, "2024-05-01T12:00+0200", "2024-05-01T12:00Z", False),
+        (ZONED, "2024-05-01T12:00", "2024-05-01T12:00Z", False),
     ],
 )
 def test_dates_agree_as_days_or_instants(written: Any, found: object, due: object, *, same: bool) -> None:
@@ -353,15 +419,67 @@ def test_texts_agree_by_a_score(written: Any, found: object, due: object, *, sam
     assert agrees(written, found, due) is same
 
 
-def test_texts_without_a_score_are_a_misfit() -> None:
+def test_texts_without_a_score_are_a_misfit_as_references() -> None:
     values = Values()
     rule = ruled(ROUGE, values)
-    found, due = values.number("y"), values.number("日本")
-    rule.candidates(np.array([found]), np.array([due]))
+    numbers = np.array([values.number(text) for text in ("y", "日本", " ", 3)])
+    rule.candidates(numbers[:1], numbers[1:2])
     assert rule.settle(Workspace())
-    assert rule.agreements(np.array([found]), np.array([due])).tolist() == [False]
-    assert rule.read(due) == Misfit("is a text of which rouge.rougeL_f1 is undefined")
     assert not rule.settle(Workspace())
+    assert rule.agreements(numbers[:1], numbers[1:2]).tolist() == [False]
+    assert rule.misfit(1) is None  # not for what a reply says
+    rule.prepare(numbers, Workspace())
+    assert [rule.misfit(number) for number in numbers.tolist()] == [
+        None,
+        Misfit("is a text of which rouge.rougeL_f1 is undefined"),
+        None,
+        Misfit("is no text"),
+    ]
+
+
+def test_long_texts_agree_with_their_equal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    chrf = {"as": "text", "score": "chrf", "min": 0.1}
+    limit = _comparisons.LONGEST_TEXT
+    near, long = "ab" * (limit // 2), "ab" * (limit // 2) + "a"
+    assert agrees(chrf, near, near[:-1])
+    assert not agrees(chrf, long, near)
+    assert not agrees(chrf, near, long)
+    assert agrees(chrf, long, long)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(_comparisons, "score_pairs", refuse)
+    values = Values()
+    ruled(chrf, values).prepare(np.array([values.number(long)]), Workspace())
+
+
+def test_every_score_of_texts_is_less_for_others_than_for_equal_ones() -> None:
+    from pytest_vigate.metrics import builtin
+
+    names = [f"{cls.name}.{score.name}" for cls in builtin() if cls.needs == {"texts"} for score in cls.scores]
+    tried = []
+    for name in names:
+        if name.startswith("bertscore."):  # loads a model
+            continue
+        try:
+            metric, place = _comparisons.text_score(name)
+        except ValueError:
+            continue
+        due = "7" if name == "answer.number" else "seven red cars park here"
+        pairs = [(due, due), ("5" if name == "answer.number" else "five blue dogs sleep there", due)]
+        equal, other = _comparisons.score_pairs(metric, place, pairs, workspace=Workspace()).tolist()
+        assert other < equal, name
+        tried.append(name)
+    assert {"rouge.rougeL_f1", "answer.contains", "bleu.bleu", "meteor.meteor"} <= {*tried}
+
+
+def test_editors_are_told_the_words_of_comparisons() -> None:
+    assert {*_comparisons.WORDS} == {*_comparisons.known_rules()} - {"text"}
+    for word in _comparisons.WORDS:
+        make_rule(word)
+    shown = json.dumps(msgspec.json.schema(parameter_types(FieldAgreement)["compare"]))
+    assert f'"enum": {json.dumps(_comparisons.WORDS)}' in shown
 
 
 @pytest.mark.parametrize(
@@ -417,6 +535,10 @@ def test_misfits_say_what_a_value_is_not(written: Any, value: object, why: str) 
             {"as": "date", "format": "%Y %Y"},
             "format: '%Y %Y' cannot be read; write it as %d.%m.%Y or %Y-%m-%dT%H:%M",
         ),
+        (
+            {"as": "date", "format": "%d.%m.%Y %H:%M %Z"},
+            "format: %Z, the name of a time zone, cannot be read; write %z for an offset such as +0200",
+        ),
         ({"as": "date", "format": 3}, "format: expected a format such as %d.%m.%Y, found 3"),
         ("text", "text needs a score and a min, as {as: text, score: rouge.rougeL_f1, min: 0.5}"),
         (
@@ -425,7 +547,7 @@ def test_misfits_say_what_a_value_is_not(written: Any, value: object, why: str) 
         ),
         (
             {"as": "text", "score": "rouge.rougeL_f2", "min": 0.5},
-            "score: expected a score of texts of which more is better, found 'rouge.rougeL_f2'; "
+            "score: expected a score of how alike two texts are, found 'rouge.rougeL_f2'; "
             "did you mean 'rouge.rougeL_f1'?",
         ),
     ],
@@ -436,9 +558,21 @@ def test_gates_are_told_what_to_write(written: Any, message: str) -> None:
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("score", ["answer.edit", "answer.length_ratio", "bbox.f1", "fields.accuracy", "format", "x"])
+@pytest.mark.parametrize(
+    "score",
+    [
+        "answer.edit",
+        "answer.length_ratio",
+        "answer.vqa",
+        "bleu.brevity_penalty",
+        "bbox.f1",
+        "fields.accuracy",
+        "format",
+        "x",
+    ],
+)
 def test_scores_that_do_not_rise_with_likeness_are_refused(score: str) -> None:
-    message = rf"^score: expected a score of texts of which more is better, found '{score}'; "
+    message = rf"^score: expected a score of how alike two texts are, found '{score}'; "
     with pytest.raises(ValueError, match=message):
         make_rule({"as": "text", "score": score, "min": 0.5})
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_vigate.data.dataset import Dataset, Side
 from pytest_vigate.errors import DataError, UnmeasurableError
+from pytest_vigate.evaluation import slicing
 from pytest_vigate.metrics import _slots
 from pytest_vigate.metrics import fields as module
 from pytest_vigate.metrics.base import Statistics
@@ -102,8 +103,8 @@ def test_worked_by_hand() -> None:
     assert found["exact"] == 1 / 3
     # Referenced values: 2, 2 and 3; missing: size, and all of the last.
     assert found["missing"] == 4 / 7
-    # Values given: 2, and 3 of which two are invented.
-    assert found["invented"] == 2 / 5
+    # Values given: 2, 3 of which two are invented, and the last reply counts as one that is.
+    assert found["invented"] == 3 / 6
 
 
 def test_null_and_no_mention_are_the_same_absence() -> None:
@@ -117,9 +118,71 @@ def test_null_and_no_mention_are_the_same_absence() -> None:
 @pytest.mark.parametrize("reply", [None, "", "sorry", '{"b": nul'])
 def test_reply_without_a_document_is_wrong_where_null_is_due(reply: str | None) -> None:
     statistics = rows([reply], [{"a": 1, "b": None}])
-    assert values_of(statistics)[:3] == [0, 0, 1]
-    assert math.isnan(values_of(statistics)[3])
+    assert values_of(statistics) == [0, 0, 1, 1]
     assert statistics.column("unsaid").sum() == statistics.column("missing").sum() == 1
+
+
+GARBAGE = ["sorry"] * 29
+
+
+def test_replies_without_a_document_are_wrong_where_all_their_fields_are_ignored() -> None:
+    due: list[object] = [{"sev": 1}, *[{"x": 1}] * 29]
+    for parameters in ({"compare": {"sev": "exact"}, "others": "ignore"}, {"compare": {"x": "ignore"}}):
+        metric = FieldAgreement(**parameters)
+        statistics = rows([*said({"sev": 1}), *GARBAGE], due, **parameters)
+        assert values_of(statistics) == [1 / 30, 1 / 30, 0, 29 / 30]
+        assert metric.trials(statistics).sum(axis=0).tolist() == [30, 30, 1, 30]
+        assert values_of(cut(statistics, "sev")) == [1, 1, 0, 0]
+        # Replies that are documents, and say nothing that is asked for, add nothing.
+        assert values_of(rows(said({"sev": 1}, *[{}] * 29), due, **parameters)) == [1, 1, 0, 0]
+        measures = metric.measures(statistics, tuple(map(str, range(30))))
+        assert (measures["slots"], measures["errors"], measures["unread"]) == (30, 29, 29)
+        assert [(item["field"], item["slots"]) for item in measures["fields"]] == [("sev", 1)]
+        assert [(kind["kind"], kind["count"]) for kind in measures["kinds"]] == [("no document", 29)]
+
+
+def test_samples_with_nothing_but_replies_without_a_document_are_evidence() -> None:
+    # The last name is that of a field that no reference has.
+    statistics = rows([*said({"a": 1, "c": 1}), None], [{"a": 1}, {"b": 1}], compare={"b": "ignore"})
+    assert statistics.keys["field"].names == ("a", "c")
+    part = statistics.select(np.array([False, True]))
+    assert values_of(part)[:2] == [0, 0]
+    assert FieldAgreement().trials(part).tolist() == [[True, True, False, True]]
+
+
+def test_rows_without_a_field_are_no_group() -> None:
+    parameters: dict[str, Any] = {"compare": {"b": "ignore"}}
+    due: list[object] = [{"a": 1}, {"b": 1}, {"b": 1}]
+    data = replies([*said({"a": 1}), None, None], due, kind=["day", "day", "night"])
+    statistics = FieldAgreement(**parameters).statistics(data)
+    whole = slicing.cut({}, data, statistics)
+    groups = dict(slicing.split("field", data, statistics, whole=whole, where={}))
+    assert {name: part.rows.tolist() for name, part in groups.items()} == {"a": [True, False, False]}
+    night = slicing.cut({"kind": ("night",)}, data, statistics)
+    with pytest.raises(UnmeasurableError, match=r"^no sample has a field to split by; zero samples prove nothing$"):
+        [*slicing.split("field", data, statistics, whole=night, where={"kind": ("night",)})]
+
+
+def test_shards_keep_rows_without_a_field() -> None:
+    parameters: dict[str, Any] = {"compare": {"x": "ignore"}}
+    first = rows(said({"b": 1}), [{"b": 1, "x": 1}], **parameters)
+    joined = Statistics.concatenate([first, rows([*said({"a": 1}), None], [{"a": 1}, {"x": 1}], **parameters)])
+    assert joined.keys["field"].names == ("b", "a")
+    assert joined.keys["field"].code.tolist() == [0, 1, -1]
+    assert values_of(joined) == [2 / 3, 2 / 3, 0, 1 / 3]
+
+
+def test_replies_without_a_document_count_as_one_invented_value_each() -> None:
+    due: list[object] = [{"a": 1, "b": 2}] * 30
+    statistics = rows([*said({"a": 1, "b": 2}), *GARBAGE], due)
+    assert values_of(statistics)[3] == 29 / 31  # two values of the first
+    assert FieldAgreement().trials(statistics)[:, 3].sum() == 30
+    assert values_of(cut(statistics, "a"))[3] == 29 / 30
+    assert FieldAgreement().caveats(cut(statistics, "a"), "invented") == (
+        "every reference has a value here: only a field that no reference has could be invented; what counts are "
+        "replies that are no documents",
+    )
+    assert FieldAgreement().faults("invented") == {"invented": "invented", "unread": "unread"}
 
 
 def test_silence_never_passes_as_nothing_invented() -> None:
@@ -298,6 +361,17 @@ def test_long_lists_pair_what_is_equal_and_the_rest_in_order(monkeypatch: pytest
     assert score([found], [due]) == {**expected, "accuracy": 4 / 8}
 
 
+def test_fields_of_inner_lists_count_among_those_that_are_matched(monkeypatch: pytest.MonkeyPatch) -> None:
+    due = [{"h": [{"a": 1, "b": 1}]}, {"h": [{"a": 2, "b": 2}]}]
+    found = [{"h": [{"a": 2, "b": 9}]}, {"h": [{"a": 8, "b": 7}]}]
+    assert score([found], [due])["accuracy"] == 1 / 4
+    # 4 pairs times the one value that both have, two fields, and one for the place.
+    monkeypatch.setattr(_slots, "MOST_CELLS", 16)
+    assert score([found], [due])["accuracy"] == 1 / 4
+    monkeypatch.setattr(_slots, "MOST_CELLS", 15)
+    assert score([found], [due])["accuracy"] == 0
+
+
 @pytest.mark.parametrize(
     ("compare", "found", "due", "accuracy"),
     [
@@ -407,6 +481,8 @@ def test_fields_that_no_reference_has_are_told() -> None:
     ("compare", "value", "why"),
     [
         ("number", "abc", "'abc' at a, which is no number"),
+        ("number", "1,5", "'1,5' at a, which is no number; write 1.5"),
+        ("number", 10**400, "a number of about 400 digits at a, which is too large to compare"),
         ("number", "3 smoots_", "'3 smoots_' at a, which has the unit 'smoots_', which pint does not know"),
         ("date", "soon", "'soon' at a, which is no date in ISO 8601"),
         ("set", 3, "3 at a, which is no list"),
@@ -426,6 +502,18 @@ def test_references_that_cannot_be_compared_so_are_told(compare: Any, value: obj
     assert str(caught.value) == (
         f"references.jsonl: the reference of 's1' has {why}; correct it, or change what compare says of a"
     )
+
+
+@pytest.mark.parametrize("reply", ["日本", "a cat", 3, None])
+def test_references_without_a_score_are_told_whatever_replies_say(reply: object) -> None:
+    compare = {"a": {"as": "text", "score": "rouge", "min": 0.5}}
+    with pytest.raises(DataError, match=r"'日本' at a, which is a text of which rouge.rouge1 is undefined"):
+        rows(said({"a": "x"}, {"a": reply}), [{"a": "x"}, {"a": "日本"}], compare=compare)
+
+
+def test_replies_without_a_score_are_wrong() -> None:
+    compare = {"a": {"as": "text", "score": "rouge", "min": 0.5}}
+    assert score([{"a": "日本"}, {"a": "x"}], [{"a": "x"}] * 2, compare=compare)["accuracy"] == 0.5
 
 
 def test_replies_that_cannot_be_compared_so_are_wrong() -> None:
@@ -449,6 +537,8 @@ def test_nothing_left_to_compare_is_unmeasurable() -> None:
     for parameters in ({"compare": {"a": "ignore"}}, {"others": "ignore"}, {"compare": {"$": "ignore"}}):
         with pytest.raises(UnmeasurableError, match=message):
             rows(said({"a": 1}), [{"a": 1}], **parameters)
+        with pytest.raises(UnmeasurableError, match=message):
+            rows([None], [{"a": 1}], **parameters)
 
 
 @pytest.mark.parametrize(
@@ -509,7 +599,7 @@ def test_diagnosis_names_kinds_fields_and_samples() -> None:
 
 def test_notes_count_replies_without_a_document() -> None:
     statistics = rows([*said({"a": 1}), None], [{"a": 1}, {"a": 1}])
-    assert statistics.notes == ("replies that hold no document: 1; 's1': no reply",)
+    assert statistics.notes == ("replies that hold no document: 1",)
 
 
 def test_at_most_five_samples_and_twelve_kinds_are_shown() -> None:

@@ -75,19 +75,12 @@ def test_silence_is_no_sign_of_quality() -> None:
     }
 
 
-def test_empty_replies_are_no_evidence_of_what_was_said() -> None:
-    metric = Format()
-    trials = metric.trials(metric.statistics(replies([GOOD, None, "", "no"])))
-    counted = dict(zip([score.name for score in metric.scores], trials.sum(axis=0).tolist(), strict=True))
-    assert counted == {
-        "compliance": 4,
-        "strict": 4,
-        "fenced": 2,
-        "embedded": 2,
-        "truncated": 2,
-        "empty": 4,
-        "broken": 2,
-    }
+def test_silence_is_told_where_it_flatters() -> None:
+    statistics = Format().statistics(replies([GOOD, None, "", "no"]))
+    told = ("replies that say nothing, and so are not truncated: 2 of 4",)
+    assert Format().caveats(statistics, "truncated") == told
+    assert Format().caveats(statistics, "empty") == ()
+    assert Format().caveats(Format().statistics(replies([GOOD, "no"])), "truncated") == ()
 
 
 def test_prose_that_is_yaml_is_told() -> None:

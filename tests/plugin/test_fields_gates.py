@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reading import Run
-from worlds import write_replies
+from worlds import write_jsonl, write_replies
 
 Record = Callable[..., dict[str, Any]]
 #: As `write_replies` has them: i = 0, 1, 2 with a wrong severity, a swap, a missing and an invented field.
@@ -84,12 +84,15 @@ def test_scores_by_field(pytester: pytest.Pytester, record: Record) -> None:
     assert found["fields.exact[field=severity|width]"]["value"] == 17 / 20
     assert found["fields.missing[field=width]"]["value"] == 2 / 20
     # Values of the replies: all 198 + 1, but 10 null types, one of which got a value, a missing width, and what the
-    # fourth (7 values) would have said.
-    assert found["fields.invented"]["value"] == pytest.approx(2 / (199 - 9 - 1 - 8 + 1))
-    assert found["fields.invented[field=defect_type]"]["value"] == pytest.approx(1 / 11)
+    # fourth (7 values) would have said; it counts as one that is invented.
+    assert found["fields.invented"]["value"] == pytest.approx(3 / (199 - 9 - 1 - 8 + 1 + 1))
+    assert found["fields.invented[field=defect_type]"]["value"] == pytest.approx(2 / 12)
     nothing = found["fields.invented[field=severity]"]
-    assert (nothing["verdict"], nothing["value"]) == ("passed", 0)
-    assert "every reference has a value here: only a field that no reference has could be invented" in nothing["notes"]
+    assert (nothing["verdict"], nothing["value"], nothing["samples"]) == ("passed", 1 / 20, 20)
+    assert (
+        "every reference has a value here: only a field that no reference has could be invented; what counts are "
+        "replies that are no documents"
+    ) in nothing["notes"]
 
 
 def test_comparisons_of_a_gate(pytester: pytest.Pytester, record: Record) -> None:
@@ -118,6 +121,35 @@ def test_swapped_fields_and_dear_samples_are_in_the_text(pytester: pytest.Pytest
             "*'$.location.x' and '$.location.y' are swapped in 1 reply*",
         ]
     )
+
+
+def test_replies_without_a_document_never_pass_where_their_fields_are_ignored(
+    pytester: pytest.Pytester, record: Record
+) -> None:
+    write_replies(pytester.path, wrong=['{"note": "new"}', *["Sorry."] * 19])
+    lines = (pytester.path / "documents.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    for i, item in enumerate(records):
+        item["reference"] = {"x": 1} if i else {"note": "new"}
+    write_jsonl(pytester.path / "documents.jsonl", records)
+    (pytester.path / "g.gate.yaml").write_text(
+        "vigate: 1\ndata: {predictions: replies.jsonl, references: documents.jsonl, attributes: [kind]}\n"
+        "metrics: {fields: {compare: {note: exact}, others: ignore}}\n"
+        "thresholds:\n  fields.accuracy: [{min: 50%}, {min: 90%, per: field}, {min: 90%, per: kind}]\n"
+        "  fields.exact: {min: 50%, confidence: 95%}\n  fields.invented: {max: 5%}\n",
+        encoding="utf-8",
+    )
+    found = verdicts(record())
+    shown = {name: (item["verdict"], item["value"], item["samples"]) for name, item in found.items()}
+    assert shown == {
+        "fields.accuracy": ("failed", 1 / 20, 20),
+        "fields.accuracy[per field]": ("passed", 1, 1),
+        "fields.accuracy[per kind]": ("failed", 0, 10),
+        "fields.exact": ("failed", 1 / 20, 20),
+        "fields.invented": ("failed", 19 / 20, 20),
+    }
+    (group,) = found["fields.accuracy[per field]"]["groups"]
+    assert group["group"] == "note"
 
 
 def test_right_replies_pass_everything(pytester: pytest.Pytester, record: Record) -> None:

@@ -100,10 +100,13 @@ def test_references_that_violate_the_schema_are_an_error(pytester: pytest.Pytest
     )
 
 
-def test_texts_as_references_are_not_held_against_the_schema(pytester: pytest.Pytester, run: Run) -> None:
+@pytest.mark.parametrize("reference", ["A dent.", ["A dent.", "It is a dent."]])
+def test_texts_as_references_are_not_held_against_the_schema(
+    reference: object, pytester: pytest.Pytester, run: Run
+) -> None:
     write(pytester.path, "{required: [defect_found]}", "  schema.adherence: {min: 95%}\n")
     path = pytester.path / "documents.jsonl"
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    lines = [json.dumps({**record, "reference": ["A dent.", "It is a dent."]}) + "\n" for record in records]
+    lines = [json.dumps({**record, "reference": reference}) + "\n" for record in records]
     path.write_text("".join(lines), encoding="utf-8")
     run().assert_outcomes(passed=1)

@@ -20,9 +20,10 @@ _STEP = 1024.0
 _SPACE = "[ \t\\u00a0\\u2009\\u202f]*+"
 _NUMBER = re.compile(
     rf"\s*+(?P<sign>[-+−]?)(?=\.?\d)(?P<digits>\d{{1,3}}(?:[,'’\u00a0\u202f]\d{{3}})+(?!\d)|\d*+)"
-    rf"(?P<more>(?:\.\d++)?(?:[eE][-+]?\d{{1,4}})?){_SPACE}(?P<unit>.*?)\s*",
+    rf"(?P<more>(?:\.\d++)?+(?:[eE][-+]?\d++)?+){_SPACE}(?P<unit>(?![\d.,'’]).*?|)\s*",
     re.ASCII,
 )
+_COMMA = re.compile(r"\s*([-+−]?\d+),(\d+)(?!.*[,\d])", re.ASCII)
 _FACTOR = r"°?[^\W\d_][^\W\d]{0,29}|[°%]"
 _POWER = r"(?:(?:\*\*|\^)(-?[1-9])|(⁻?[¹²³⁴⁵⁶⁷⁸⁹]))?"
 _UNIT = re.compile(rf"(?P<between>\s*[*·⋅/]\s*|\s+|^)(?P<word>{_FACTOR}){_POWER}")
@@ -49,30 +50,34 @@ class Quantity:
     word: str
 
 
-def read_number(value: object) -> tuple[float, str] | None:
-    """The number of a JSON number, or of a text that is one with or without a unit, and the unit; None for others.
+def read_number(value: object) -> tuple[float, str]:
+    """The number of a JSON number, or of a text that is one with or without a unit, and the unit.
 
     Groups of three digits after a comma, an apostrophe or a no-break space are thousands, as in the family `answer`;
     ``1,5`` is no number.
+
+    Raises:
+        ValueError: If there is none; the text says why: ``is no number``.
     """
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return (value, "") if _fits(value) else None
-    if not isinstance(value, str) or len(value) > LONGEST or (found := _NUMBER.fullmatch(value)) is None:
-        return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
+        return _fitting(value), ""
+    if not isinstance(value, str) or len(value) > LONGEST:
+        raise ValueError("is no number")
+    if (found := _NUMBER.fullmatch(value)) is None:
+        decimal = _COMMA.match(value)
+        raise ValueError("is no number" + (f"; write {decimal[1]}.{decimal[2]}" if decimal else ""))
     digits = found["digits"].translate(_GROUPING)
-    number = float(digits + found["more"]) if found["more"] else int(digits)
-    if not _fits(number):
-        return None
+    number = _fitting(float(digits + found["more"]) if found["more"] else int(digits))
     return -number if found["sign"] in ("-", "−") else number, found["unit"]
 
 
-def _fits(number: float) -> bool:
+def _fitting(number: float) -> float:
     try:
-        return math.isfinite(number)
+        if math.isfinite(number):
+            return number
     except OverflowError:  # a whole number beyond what floats reach
-        return False
+        pass
+    raise ValueError("is too large to compare")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -128,7 +133,9 @@ def _registry() -> Any:
         raise UnmeasurableError(
             'values have units, and pint, which knows them, is not installed; run pip install "pytest-vigate[units]"'
         ) from None
-    return pint.UnitRegistry()
+    registry = pint.UnitRegistry()
+    registry.define("@alias pixel = px")  # which pint takes for a length of CSS
+    return registry
 
 
 def agree(found: Quantity, due: Quantity, *, absolute: float, relative: float, unit: Unit | None) -> bool:
