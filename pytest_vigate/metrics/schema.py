@@ -84,8 +84,8 @@ class Schema(Additive):
         where all are allowed. Where ``{}`` adheres though fields are named, every verdict says so.
 
         A schema that accepts every document is refused, as is one that refers to itself without going down into the
-        document, or applies more than 20 000 parts to one place of a document. References that are
-        documents have to adhere themselves; where none is an object, a list or adherent, they are texts for other
+        document, or applies more than 20 000 parts to one place of a document. References that are documents have to
+        adhere themselves; where none is an object, a list of anything but texts, or adherent, they are texts for other
         families and are not checked.
 
     Differs from:
@@ -320,7 +320,7 @@ def _check_references(checker: Checker, linked: Linked, data: Dataset) -> None:
     wrong: list[tuple[int, Finding]] = []
     right = nested = False
     for i, document in enumerate(documents):
-        wordings = isinstance(document, list) and all(isinstance(item, str) for item in document)
+        wordings = isinstance(document, list) and document and all(isinstance(item, str) for item in document)
         nested = nested or (isinstance(document, dict | list) and not wordings)
         found = checker.judge(document, careful=True)
         if found is None:
