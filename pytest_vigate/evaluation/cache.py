@@ -345,7 +345,8 @@ def _check_parts(side: Side, metric: Metric) -> None:
         raise UnmeasurableError(f"{metric.name} compares with references; name them under data.references")
     if lacking:
         # every reply is a text, and every text may be a document
-        parts = side.parts - ({"texts", "documents"} if "replies" in side.parts else {"documents"})
+        implied = {"replies": {"texts", "documents"}, "texts": {"documents"}}
+        parts = side.parts.difference(*(implied[part] for part in side.parts & implied.keys()))
         has = ", ".join(sorted(parts)) or "nothing that can be scored"
         unread = lacking == {"boxes"} and "replies" in side.parts
         dialect = "declare how the replies write them, as boxes: qwen3-vl, " if unread else ""

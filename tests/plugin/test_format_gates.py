@@ -119,3 +119,17 @@ def test_five_lines_validate_responses(pytester: pytest.Pytester, record: Record
     verdict = record()["gates"][0]["verdicts"][0]
     assert verdict["value"] == sum(right) / len(right) == 0.75
     assert verdict["verdict"] == "failed"
+
+
+def test_parsed_predictions_have_no_form_and_no_text(pytester: pytest.Pytester, record: Record) -> None:
+    records = [{"id": f"r{i}", "prediction": {"a": i}, "reference": "a"} for i in range(3)]
+    write_jsonl(pytester.path / "replies.jsonl", records)
+    scores = "thresholds:\n  bleu.bleu: {min: 50%}\n  format.strict: {min: 50%}\n"
+    pytester.makefile(".gate.yaml", form=f"vigate: 1\ndata: {{predictions: replies.jsonl}}\n{scores}")
+    found = [verdict["message"] for verdict in record()["gates"][0]["verdicts"]]
+    assert found == [
+        "bleu.bleu cannot be measured: replies.jsonl: bleu needs texts, and these records carry documents; name the "
+        "fields that hold them under 'fields', or gate another family",
+        "format.strict cannot be measured: replies.jsonl: format needs raw replies, and these records hold documents "
+        "that are parsed already; record them",
+    ]
