@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import msgspec
@@ -18,7 +20,7 @@ from pytest_vigate.data.replies import quoted
 from pytest_vigate.errors import UnmeasurableError, did_you_mean
 from pytest_vigate.metrics._quantities import Quantity, Unit, agree, find_unit, read_number, unit_factors
 from pytest_vigate.metrics._values import Values
-from pytest_vigate.metrics.base import Additive
+from pytest_vigate.metrics.base import Additive, check_parameter, names_file
 
 #: Comparisons that need no options.
 WORDS = ("exact", "casefold", "number", "set", "list", "date", "ignore")
@@ -293,10 +295,10 @@ class Text(Paired):
     References are scored against themselves too: whether one has a score must not hang on what replies say.
     """
 
-    def __init__(self, values: Values, *, score: str, least: float) -> None:
+    def __init__(self, values: Values, *, metric: Additive, column: int, least: float) -> None:
         super().__init__(values)
-        self._metric, self._column = text_score(score)
-        self._score, self._least = score, least
+        self._metric, self._column, self._least = metric, column, least
+        self._score = f"{metric.name}.{metric.scores[column].name}"
         self._heard: dict[tuple[int, int], None] = {}
         self._prepared: set[int] = set()
 
@@ -358,11 +360,15 @@ def score_pairs(metric: Additive, column: int, texts: list[tuple[str, str]], *, 
     return metric.without_undefined(statistics, metric.formula(metric.per_sample(statistics)))[:, column]
 
 
-def text_score(name: str) -> tuple[Additive, int]:
+def text_score(name: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> tuple[Additive, int]:
     """The family and the place of its score that a text is compared by; a family alone stands for its first score.
 
+    Args:
+        name: Of the score.
+        parameters: Of the family. None may be a file: a comparison does not know where the gate stands.
+
     Raises:
-        ValueError: If there is none of that name, or it does not rise with likeness.
+        ValueError: If there is none of that name, it does not rise with likeness, or a parameter does not fit.
     """
     from pytest_vigate.metrics import builtin  # which finds the family `fields` too
 
@@ -379,7 +385,18 @@ def text_score(name: str) -> tuple[Additive, int]:
         hint = did_you_mean(name, [*usable, *families]) or f"known: {', '.join(usable)}"
         raise ValueError(f"expected a score of how alike two texts are, found {name!r}; {hint}")
     cls, place = usable[full]
-    return cls(), place
+    known = [*_OPTIONS["text"], *(item.name for item in dataclasses.fields(cls))]
+    for option, value in parameters.items():
+        if option not in known:
+            hint = did_you_mean(option, known) or f"known: {', '.join(known)}"
+            raise ValueError(f"text by {full} has no option {option!r}; {hint}")
+        check_parameter(cls, option, value)
+        if names_file(cls, option, value):
+            raise ValueError(f"{option}: a comparison cannot name a file, found {value!r}; gate the family by itself")
+    try:
+        return msgspec.convert(dict(parameters), cls), place
+    except msgspec.ValidationError as error:  # the family refuses the combination
+        raise ValueError(str(error)) from None
 
 
 def known_rules() -> tuple[str, ...]:
@@ -413,7 +430,7 @@ def make_rule(written: Written) -> Callable[[Values], Rule] | None:
         more = f"; {hint}" if hint else ""
         raise ValueError(f"expected one of {', '.join(known_rules())}, found {word!r}{more}")
     known = _OPTIONS.get(str(word), ())
-    for name in options:
+    for name in options if word != "text" else ():  # the others are those of its score's family
         if name not in known:
             hint = did_you_mean(name, known) or (f"known: {', '.join(known)}" if known else "it has no options")
             raise ValueError(f"{word} has no option {name!r}; {hint}")
@@ -494,9 +511,10 @@ def _make_date(form: Any) -> Callable[[Values], Rule]:
 def _make_text(options: Mapping[str, Any]) -> Callable[[Values], Rule]:
     if not isinstance(options.get("score"), str) or "min" not in options:
         raise ValueError("text needs a score and a min, as {as: text, score: rouge.rougeL_f1, min: 0.5}")
+    parameters = {name: value for name, value in options.items() if name not in _OPTIONS["text"]}
     name = options["score"]
     try:
-        metric, place = text_score(name)
+        metric, place = text_score(name, parameters)
     except ValueError as error:
         raise ValueError(f"score: {error}") from None
     score = metric.scores[place]
@@ -506,4 +524,4 @@ def _make_text(options: Mapping[str, Any]) -> Callable[[Values], Rule]:
             f"min: expected a number above {score.low:g} and at most {score.high:g}, the range of {metric.name}."
             f"{score.name}, found {options['min']!r}"
         )
-    return lambda values: Text(values, score=f"{metric.name}.{score.name}", least=least)
+    return lambda values: Text(values, metric=metric, column=place, least=least)

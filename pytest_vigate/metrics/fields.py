@@ -63,9 +63,10 @@ class FieldAgreement(Additive):
         ``absolute`` is in, which else is the unit of the reference. ``set``: lists without regard to order and
         repetition. ``list``: lists item by item, or with ``ordered: false`` in any order. ``date``: ISO 8601, or
         ``format``; date-times with an offset are instants. A date is never equal to a date with a time. ``text``: a
-        ``score`` of a family of texts, with its default parameters, is at least ``min``, or the texts are equal; a text
-        of more than 20 000 characters agrees with its equal only. Scores of recall, and ``answer.contains``, look one
-        way only: a reply that says everything has them all. ``ignore``: no slot, nor is there one below it.
+        ``score`` of a family of texts is at least ``min``, or the texts are equal; further options are the family's
+        parameters, as ``{as: text, score: bertscore.f1, min: 0.8, model: …}``. A text of more than 20 000 characters
+        agrees with its equal only. Scores of recall, and ``answer.contains``, look one way only: a reply that says
+        everything has them all. ``ignore``: no slot, nor is there one below it.
 
     Statistics:
         One row a slot with the key ``field``, and 1 in one of ``right``, ``none``, ``wrong``, ``missing``,

@@ -24,6 +24,7 @@ from pytest_vigate.metrics._quantities import find_unit, read_number
 from pytest_vigate.metrics._values import Values, show
 from pytest_vigate.metrics.base import parameter_types
 from pytest_vigate.metrics.fields import FieldAgreement
+from worlds import MINILM
 
 #: pint 0.25.3
 PINT = pint.UnitRegistry()
@@ -502,6 +503,19 @@ def test_misfits_say_what_a_value_is_not(written: Any, value: object, why: str) 
     assert misfit(written, value) == why
 
 
+def test_parameters_of_a_text_score_are_its_family_s() -> None:
+    plain = {"as": "text", "score": "rouge.rouge1_f1", "min": 0.9}
+    assert not agrees(plain, "two parked cars", "two parking cars")
+    assert agrees({**plain, "stemmer": True}, "two parked cars", "two parking cars")
+
+
+@pytest.mark.bertscore
+def test_texts_may_be_held_by_meaning() -> None:
+    near = {"as": "text", "score": "bertscore.f1", "min": 0.8, **MINILM}
+    assert agrees(near, "a scratch on the left edge", "a scratch at the left edge")
+    assert not agrees(near, "an empty table", "a scratch at the left edge")
+
+
 @pytest.mark.parametrize(
     ("written", "message"),
     [
@@ -517,6 +531,18 @@ def test_misfits_say_what_a_value_is_not(written: Any, value: object, why: str) 
         ({}, "expected 'as' with one of exact, casefold, number, set, list, date, text, ignore, found nothing"),
         ({"as": "number", "absolut": 1}, "number has no option 'absolut'; did you mean 'absolute'?"),
         ({"as": "exact", "min": 1}, "exact has no option 'min'; it has no options"),
+        (
+            {"as": "text", "score": "rouge.rouge1_f1", "min": 0.5, "stemer": True},
+            "score: text by rouge.rouge1_f1 has no option 'stemer'; did you mean 'stemmer'?",
+        ),
+        (
+            {"as": "text", "score": "rouge.rouge1_f1", "min": 0.5, "stemmer": 1},
+            "score: stemmer: expected bool, got int, found 1",
+        ),
+        (
+            {"as": "text", "score": "bertscore.f1", "min": 0.5, "model": "./model"},
+            "score: model: a comparison cannot name a file, found './model'; gate the family by itself",
+        ),
         ({"as": "number", "absolute": -1}, "absolute: expected a number from 0, found -1"),
         ({"as": "number", "absolute": "1"}, "absolute: expected a number from 0, found '1'"),
         ({"as": "number", "absolute": math.inf}, "absolute: expected a number from 0, found inf"),
