@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 # Imported before pytester takes its snapshot of modules: numpy cannot be loaded twice in one process.
 import scipy.optimize
 import scipy.special
+from hypothesis import settings
 
 import pytest_vigate.nodes
 from pytest_vigate.data import readers
@@ -20,6 +22,11 @@ from reading import Run
 from worlds import require_bertscore, require_wordnet, write_world
 
 pytest_plugins = ["pytester"]
+
+# CI blocks others' work on what they changed: there every run tries the same examples, and elsewhere ever new ones.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI") == "true":
+    settings.load_profile("ci")
 
 # Discovered once a process: found inside a run, they would outlive the modules that pytester takes away again.
 builtin()

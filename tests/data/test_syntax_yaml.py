@@ -437,7 +437,8 @@ def test_yaml_base_loader_reads_the_same_structure(text: str) -> None:
         patch.setattr(module, "_resolve", lambda text, at: text)
         found = parse(text, MARKED)
     if not isinstance(found, ParseFailure):
-        assert found == yaml.load(text, yaml.CBaseLoader)
+        # Behind the end of the document we take white space that libyaml does not: a tab.
+        assert found == yaml.load(re.sub(r"\n\.\.\.[ \t\r\n]*\Z", "\n", text), yaml.CBaseLoader)
 
 
 @given(st.one_of(st.text(), mutated(BOTH, PIECES)), st.booleans(), st.booleans(), st.sampled_from(LOADERS))
