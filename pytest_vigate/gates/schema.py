@@ -220,7 +220,7 @@ def _syntax() -> Schema:
         required=("name",),
     )
     return _either(
-        "What replies are written in, for families that read documents.",
+        "What replies, or referenced texts, are written in, for families that read documents.",
         "json, jsonl, yaml, csv or xml, or a mapping such as {name: json, duplicate_keys: allow}",
         by_name,
         whole,
