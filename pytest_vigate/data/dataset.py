@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.replies import ParseFailure, ReplyRule
 from pytest_vigate.data.syntaxes import JSON, Syntax
 from pytest_vigate.errors import DataError
+
+if TYPE_CHECKING:
+    from pytest_vigate.data.curves import Training
+    from pytest_vigate.data.reported import Reported
 
 #: Texts of every sample: of the predictions the one answer, of the references all that are accepted.
 Texts = tuple[tuple[str, ...], ...]
@@ -233,6 +237,14 @@ class Dataset:
     """(n,) picture of every sample, of which several are on one; None where each is drawn on its own."""
     leads: Bool | None = None
     """(n,) whether the sample is the first of its record; None where every sample is a record, or several."""
+    strata: Int | None = None
+    """(n,) part of every sample, numbered from 0, where parts are drawn independently; None where there is one."""
+    training: Training | None = field(default=None, repr=False)
+    """The run, whose logged steps are then the samples."""
+    reported: Reported | None = field(default=None, repr=False)
+    """Scores from elsewhere, whose file is then the only sample."""
+    checkpoints: Checkpoints | None = field(default=None, repr=False)
+    """What the model said at every checkpoint; the samples are then those to validate on, and those of the training."""
     workspace: Workspace = field(default=Workspace(), repr=False)
 
     def __post_init__(self) -> None:
@@ -246,6 +258,8 @@ class Dataset:
             columns["pictures"] = self.pictures
         if self.leads is not None:
             columns["leads"] = self.leads
+        if self.strata is not None:
+            columns["strata"] = self.strata
         for name, column in columns.items():
             if len(column) != n:
                 raise ValueError(f"{name} must have {n} entries, got {len(column)}")
@@ -257,3 +271,20 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoints:
+    """What a model said at each of its checkpoints.
+
+    Args:
+        steps: (C,) rising; None for the only one where the gate names no checkpoints.
+        validation: (C,) the samples to validate on, the same at every checkpoint and in the same order.
+        train: (C,) the samples it was trained on, the same at every checkpoint; None where there are no predictions.
+        judged: Index of the checkpoint that is judged.
+    """
+
+    steps: tuple[int | None, ...]
+    validation: tuple[Dataset, ...]
+    train: tuple[Dataset | None, ...]
+    judged: int

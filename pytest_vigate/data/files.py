@@ -132,6 +132,16 @@ def read_bytes(source: Source, path: Path, *, empty: bool = False) -> bytes:
     return content
 
 
+def read_binary(source: Source, path: Path) -> bytes:
+    """Content of a file of the source as it is, also an empty one. Its sum is kept for `digest`.
+
+    Raises:
+        DataError: If the file is missing, leaves the roots, is a folder, or has changed since it was first read for the
+            source.
+    """
+    return _read(source, path)
+
+
 def read_text(path: Path, where: str) -> str:
     """A UTF-8 text file that a parameter names, without a byte order mark.
 
@@ -213,6 +223,26 @@ def read_head(source: Source, path: Path) -> bytes:
             shown(source, path), f"the file cannot be read: {error.strerror}; check its permissions"
         ) from None
     return _unmarked(head, shown(source, path), empty=False)
+
+
+def read_binary_head(source: Source, path: Path) -> bytes:
+    """The first bytes of a file, whatever they are; empty for a folder.
+
+    Raises:
+        DataError: If the file is missing, leaves the roots or cannot be read.
+    """
+    resolved = inside(source, path)
+    if resolved.is_dir():
+        return b""
+    if not resolved.is_file():
+        return _read(source, path)
+    try:
+        with resolved.open("rb") as stream:
+            return stream.read(HEAD)
+    except OSError as error:
+        raise DataError(
+            shown(source, path), f"the file cannot be read: {error.strerror}; check its permissions"
+        ) from None
 
 
 def read_tail(path: Path) -> bytes:

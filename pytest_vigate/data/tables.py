@@ -13,7 +13,7 @@ from pytest_vigate.data.presets import BoxDeclaration, Preset
 from pytest_vigate.data.replies import ParseFailure, ReplyRule
 from pytest_vigate.data.syntaxes import JSON, Syntax
 
-Role = Literal["predictions", "references"]
+Role = Literal["predictions", "references", "training", "hyperparameters", "reported"]
 
 #: How one side's class codes count, where the other side's count from 0.
 CodeRule = Literal["one-based", "coco-91"]

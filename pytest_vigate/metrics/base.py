@@ -33,6 +33,9 @@ import numpy.typing as npt
 from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.dataset import Dataset
 
+#: What a family looks at: samples with predictions and references; the logged steps of a training run; a file of scores
+#: from elsewhere; or the samples of all checkpoints, with those of the training.
+Evidence = Literal["samples", "run", "reported", "checkpoints"]
 #: Texts in a column.
 Remarks = npt.NDArray[np.object_]
 #: Weight entries held at once when samples are left out one by one; 16 MB.
@@ -63,6 +66,7 @@ class Score:
             conditions leave, the column of the score's own name is 1 where this one holds, else 0. A threshold on the
             score has to name it.
         asks: Family keys that a threshold on the score has to name, beside the one that picks.
+        names: What the score may be, where it is a name and no number; its value is then the index of the name.
         refuses: Family keys that a threshold on the score may not name: a cut by them would leave nothing of what it
             counts, and it could never fail.
     """
@@ -79,6 +83,7 @@ class Score:
     picks: str = ""
     refuses: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def band(self, value: float) -> str:
         """Name of the band that holds the value; empty if the score has no bands or the value is NaN."""
@@ -241,6 +246,7 @@ class Metric(ABC):
 
     name: ClassVar[str]
     scores: ClassVar[tuple[Score, ...]]
+    evidence: ClassVar[Evidence] = "samples"
     needs: ClassVar[frozenset[str]] = frozenset()
     """Parts that both sides must have: ``boxes``, ``replies``, …"""
     keys: ClassVar[tuple[str, ...]] = ()
@@ -251,6 +257,18 @@ class Metric(ABC):
     def __post_init__(self) -> None:
         for parameter in fields(self):
             check_parameter(type(self), parameter.name, getattr(self, parameter.name))
+
+    def bind(self, asked: Sequence[str], families: Mapping[str, Metric]) -> Metric:
+        """The metric with what its gate says elsewhere: most need nothing of it.
+
+        Args:
+            asked: Names of the scores of this family that the gate has thresholds on, for families that take any name.
+            families: All that the gate may use, by the name under which it does, for families that judge another's.
+
+        Raises:
+            ValueError: If a parameter names what the gate does not have.
+        """
+        return self
 
     @abstractmethod
     def statistics(self, data: Dataset) -> Statistics:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from pytest_vigate.data.curves import Training, TrainingLog
+from pytest_vigate.data.logs import read_training
 from pytest_vigate.data.readers import builtin, load
 from pytest_vigate.data.tables import Role, Source, Table
 from pytest_vigate.errors import DataError
@@ -48,6 +50,20 @@ class World:
     def references(self, name: str, **declared: Any) -> Table:
         """Read a file as references."""
         return load(self.source("references", name, **declared), READERS)
+
+    def log(
+        self, *names: str, format: str | None = None, hyperparameters: str | None = None, **declared: Any
+    ) -> TrainingLog:  # noqa: A002
+        """The log of one run, as a gate would declare it."""
+        paths = tuple(self.root / name for name in names)
+        beside = None if hyperparameters is None else self.source("hyperparameters", hyperparameters)
+        return TrainingLog(
+            Source("training", names[0], paths, (self.root,), format=format), hyperparameters=beside, **declared
+        )
+
+    def training(self, *names: str, **declared: Any) -> Training:
+        """Read a training log."""
+        return read_training(self.log(*names, **declared))
 
 
 READERS = {reader.name: reader for reader in builtin()}
