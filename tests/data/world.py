@@ -52,13 +52,13 @@ class World:
         return load(self.source("references", name, **declared), READERS)
 
     def log(
-        self, *names: str, format: str | None = None, hyperparameters: str | None = None, **declared: Any
-    ) -> TrainingLog:  # noqa: A002
+        self, *names: str, form: str | None = None, hyperparameters: str | None = None, **declared: Any
+    ) -> TrainingLog:
         """The log of one run, as a gate would declare it."""
         paths = tuple(self.root / name for name in names)
         beside = None if hyperparameters is None else self.source("hyperparameters", hyperparameters)
         return TrainingLog(
-            Source("training", names[0], paths, (self.root,), format=format), hyperparameters=beside, **declared
+            Source("training", names[0], paths, (self.root,), format=form), hyperparameters=beside, **declared
         )
 
     def training(self, *names: str, **declared: Any) -> Training:
