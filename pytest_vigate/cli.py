@@ -20,6 +20,7 @@ from pytest_vigate import __version__
 from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.errors import GateFileError, PluginError, UnmeasurableError, did_you_mean
 from pytest_vigate.evaluation.cache import Loaded, Session
+from pytest_vigate.evaluation.loading import Loader
 from pytest_vigate.evaluation.plan import Plan, read_plan
 from pytest_vigate.gates.schema import FamilyDescription, ScoreDescription, with_families
 from pytest_vigate.metrics import documentation
@@ -93,7 +94,7 @@ def _lint(config: pytest.Config, options: argparse.Namespace) -> int:
         _complain(f"{', '.join(options.paths)}: no gate file found; they are named *{' or *'.join(SUFFIXES)}")
         worst = 5
     pytest_session = pytest.Session.from_config(config)
-    session = Session(version=__version__, workspace=workspace(config))
+    session = Session(version=__version__)
     for path in files:
         name = shown(path, config.invocation_params.dir)
         try:
@@ -109,13 +110,13 @@ def _lint(config: pytest.Config, options: argparse.Namespace) -> int:
             )
             data = ""
             if options.data:
-                loaded = session.load(plan.gate.data, readers=known.readers, presets=known.presets)
-                if reasons := _unmeasurable(plan, loaded):
+                loader = Loader(known.readers, known.presets, workspace(config))
+                if reasons := _unmeasurable(plan, session, loader):
                     for reason in reasons:
                         _complain(f"{name}: {reason}")
                     worst = max(worst, 1)
                     continue
-                data = f", {_data_summary(plan, loaded.dataset)}"
+                data = "".join(f", {part}" for part in _data_summary(plan, session, loader))
             print(f"{name}: {len(plan.checks)} thresholds{data}")
         except (GateFileError, PluginError) as error:
             _complain(str(error))
@@ -138,14 +139,14 @@ def _gate_files(paths: Sequence[str]) -> Iterator[Path]:
                 yield absolute
 
 
-def _unmeasurable(plan: Plan, loaded: Loaded) -> tuple[str, ...]:
+def _unmeasurable(plan: Plan, session: Session, loader: Loader) -> tuple[str, ...]:
     """Why thresholds would be unmeasurable in a run, each reason once. No interval is drawn, and no bound counts."""
     gate = replace(plan.gate, intervals=replace(plan.gate.intervals, draws=0))
     today = dt.datetime.now(dt.UTC).date()
     reasons: dict[str, None] = {}
     for check in plan.checks:
         try:
-            slices, notes = loaded.slices(check, gate)
+            slices, notes = _load(plan, check.metric, session, loader).slices(check, gate)
             verdict, _ = judge(check, slices, level=gate.intervals.level, signature="", notes=notes, today=today)
         except UnmeasurableError as error:
             reasons[str(error)] = None
@@ -155,7 +156,27 @@ def _unmeasurable(plan: Plan, loaded: Loaded) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _data_summary(plan: Plan, dataset: Dataset) -> str:
+def _load(plan: Plan, metric: Metric, session: Session, loader: Loader) -> Loaded:
+    metrics = tuple(plan.families.values())
+    return session.load(plan.gate.data, evidence=metric.evidence, loader=loader, metrics=metrics)
+
+
+def _data_summary(plan: Plan, session: Session, loader: Loader) -> Iterator[str]:
+    """What was read, one piece a kind of evidence that the gate's families look at."""
+    for evidence, metric in {metric.evidence: metric for metric in plan.families.values()}.items():
+        dataset = _load(plan, metric, session, loader).dataset
+        match evidence:
+            case "samples":
+                yield _samples_summary(plan, dataset)
+            case "run":
+                yield f"a run of {len(dataset)} logged steps"
+            case "reported":
+                yield "scores that another tool reported"
+            case "checkpoints":
+                yield f"{len(dataset)} samples over checkpoints"
+
+
+def _samples_summary(plan: Plan, dataset: Dataset) -> str:
     """What was read and joined, down to the boxes that the gate's families need."""
     boxes = ""
     if any("boxes" in metric.needs for metric in plan.families.values()):

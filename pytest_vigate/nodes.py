@@ -22,12 +22,13 @@ from pytest_vigate.data.presets import Preset
 from pytest_vigate.data.readers import Reader
 from pytest_vigate.diagnosis import diagnose
 from pytest_vigate.errors import GateFileError, PluginError, UnmeasurableError
-from pytest_vigate.evaluation.cache import DataFile, Family, Session, signature
+from pytest_vigate.evaluation.cache import Family, Session, signature
+from pytest_vigate.evaluation.loading import DataFile, Loader
 from pytest_vigate.evaluation.plan import Check, Plan, read_plan
 from pytest_vigate.gates.rules import FAMILY_NAME, PYTEST_MARKS
 from pytest_vigate.metrics.base import Metric, default
 from pytest_vigate.reports import escape, failure, junit, record
-from pytest_vigate.verdicts import Verdict, judge, unmeasurable
+from pytest_vigate.verdicts import Verdict, judge, plain_value, unmeasurable
 
 #: What this process has loaded and scored.
 SESSION = pytest.StashKey[Session]()
@@ -60,7 +61,7 @@ class GateFile(pytest.File):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._described: dict[str, dict[str, Any]] = {}
-        self._files: list[dict[str, Any]] = []
+        self._files: dict[DataFile, dict[str, Any]] = {}
 
     def collect(self) -> Iterator[ThresholdItem]:
         """One item a threshold.
@@ -108,9 +109,7 @@ class GateFile(pytest.File):
 
     def describe_files(self, files: Sequence[DataFile]) -> list[dict[str, Any]]:
         """The data as plain values; thresholds that could read it share them."""
-        if files and not self._files:
-            self._files = [asdict(file) for file in files]
-        return self._files if files else []
+        return [self._files.setdefault(file, asdict(file)) for file in files]
 
     def describe(self, family: Family) -> dict[str, Any]:
         """A family as plain values; thresholds of one family share them."""
@@ -146,16 +145,19 @@ class ThresholdItem(pytest.Item):
         gate = self.parent.plan.gate
         session = self.config.stash.get(SESSION, None)
         if session is None:
-            session = Session(version=__version__, workspace=workspace(self.config))
+            session = Session(version=__version__)
             self.config.stash[SESSION] = session
         today = self.config.stash.setdefault(TODAY, dt.datetime.now(dt.UTC).date())
         files: Sequence[DataFile] = ()
         families: list[dict[str, Any]] = []
         try:
             known = self.parent.known
-            loaded = session.load(gate.data, readers=known.readers, presets=known.presets)
+            loader = Loader(known.readers, known.presets, workspace(self.config))
+            families_asked = tuple(self.parent.plan.families.values())
+            loaded = session.load(gate.data, evidence=self.check.metric.evidence, loader=loader, metrics=families_asked)
             files = loaded.files
             family = loaded.family(self.check.threshold.family, self.check.metric, gate)
+            files = loaded.files
             families = [self.parent.describe(family)]
             slices, notes = loaded.slices(self.check, gate)
             verdict, decided = judge(
@@ -318,7 +320,7 @@ def _family(family: Family) -> dict[str, Any]:
         "parameters": dict(family.parameters),
         "scores": {
             name: {
-                "value": None if found.value != found.value else found.value,
+                "value": plain_value(found.score, found.value),
                 "low": found.low,
                 "high": found.high,
                 "method": found.method,
@@ -328,4 +330,6 @@ def _family(family: Family) -> dict[str, Any]:
             for name, found in family.estimates.items()
         },
         "measures": dict(family.measures),
+        "judged": family.judged,
+        "checkpoints": [{"checkpoint": step, "scores": dict(scores)} for step, scores in family.checkpoints],
     }

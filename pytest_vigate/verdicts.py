@@ -11,6 +11,7 @@ from pytest_vigate.evaluation.cache import Slice
 from pytest_vigate.evaluation.estimate import FEW, Estimate
 from pytest_vigate.evaluation.plan import Check
 from pytest_vigate.gates.model import Threshold, Waiver
+from pytest_vigate.metrics.base import Score
 
 Word = Literal["passed", "failed", "inconclusive", "unmeasurable", "warned", "waived"]
 
@@ -19,6 +20,9 @@ NOTHING_LEFT = "every group is left out, being too small or nothing that the sco
 
 #: A slice, its verdict, and what stood in the way where the number alone does not say it.
 Decided = tuple[Slice, "Word", str]
+
+#: Numbers nearer to 0 than this, as learning rates are, are shown in powers of ten.
+SMALL = 1e-3
 
 #: All six words, in the order in which summaries count them.
 WORDS: tuple[Word, ...] = ("passed", "failed", "inconclusive", "unmeasurable", "warned", "waived")
@@ -29,7 +33,7 @@ class Group(TypedDict):
 
     group: str
     verdict: Word | Literal["ignored"]
-    value: float | None
+    value: float | str | None
     low: float | None
     high: float | None
     samples: int
@@ -41,14 +45,18 @@ class Verdict(TypedDict):
     id: str
     """Test item's name within its gate file."""
     score: str
+    origin: Literal["measured", "reported"]
+    """Whether the score was computed here, or by another tool that reported it."""
     verdict: Word
-    value: float | None
+    value: float | str | None
+    """A name where the score is one."""
     low: float | None
     high: float | None
     level: float
     """Of the two-sided interval."""
     method: str
-    bound: dict[str, float]
+    bound: dict[str, Any]
+    """``min`` and ``max``, or ``in`` with the names that the score may be."""
     margin: float | None
     """Distance of the value to the bound, negative when missed."""
     samples: int
@@ -93,9 +101,9 @@ def judge(
     item, word, why = _worst(kept, threshold) if kept else (groups[0][0], "inconclusive", NOTHING_LEFT)
     estimate = item.estimate
     verdict = _blank(check, signature=signature, level=level)
-    verdict["value"], verdict["low"], verdict["high"] = _number(estimate.value), estimate.low, estimate.high
+    verdict["value"], verdict["low"], verdict["high"] = plain_value(score, estimate.value), estimate.low, estimate.high
     verdict["method"] = estimate.method
-    verdict["margin"] = _margin(threshold, estimate.value)
+    verdict["margin"] = None if score.names else _margin(threshold, estimate.value)
     verdict["samples"], verdict["evidence"] = estimate.samples, estimate.evidence
     verdict["band"] = score.band(estimate.value)
     verdict["notes"] = [*notes, *check.metric.caveats(item.statistics, score.name)]
@@ -135,13 +143,14 @@ def _blank(check: Check, *, signature: str, level: float) -> Verdict:
     return Verdict(
         id=threshold.test_id,
         score=threshold.score,
+        origin="reported" if check.metric.evidence == "reported" else "measured",
         verdict="unmeasurable",
         value=None,
         low=None,
         high=None,
         level=level,
         method="none",
-        bound={word: bound for word in ("min", "max") if (bound := getattr(threshold, word)) is not None},
+        bound=_bound(threshold),
         margin=None,
         samples=0,
         evidence=0,
@@ -168,6 +177,19 @@ def _blank(check: Check, *, signature: str, level: float) -> Verdict:
     )
 
 
+def _bound(threshold: Threshold) -> dict[str, Any]:
+    if threshold.among:
+        return {"in": list(threshold.among)}
+    return {word: bound for word in ("min", "max") if (bound := getattr(threshold, word)) is not None}
+
+
+def plain_value(score: Score, value: float) -> float | str | None:
+    """A score as reports have it: its name where it is one, None where it is undefined."""
+    if math.isnan(value):
+        return None
+    return score.names[int(value)] if score.names else value
+
+
 def _decide(threshold: Threshold, estimate: Estimate, undefined: str) -> tuple[Word, str]:
     """Verdict on one estimate, and what stood in the way where the number alone does not say it.
 
@@ -182,6 +204,8 @@ def _decide(threshold: Threshold, estimate: Estimate, undefined: str) -> tuple[W
         of = "" if estimate.evidence == estimate.samples else f" of {estimate.samples} samples bear on it, which"
         many = f"{estimate.evidence}{of or ' samples'} are fewer than min_samples {threshold.min_samples}"
         return "inconclusive", many
+    if estimate.score.names:
+        return ("passed" if plain_value(estimate.score, estimate.value) in threshold.among else "failed"), ""
     if threshold.confidence is None:
         return ("passed" if _met(threshold, estimate.value, estimate.value) else "failed"), ""
     bounds = estimate.bounds(threshold.confidence)
@@ -222,16 +246,12 @@ def _worst(groups: Sequence[Decided], threshold: Threshold) -> Decided:
 def _margin(threshold: Threshold, value: float) -> float | None:
     if math.isnan(value):
         return None
-    margins = []
+    margins = [-math.inf] if threshold.among else []
     if threshold.min is not None:
         margins.append(value - threshold.min)
     if threshold.max is not None:
         margins.append(threshold.max - value)
     return min(margins)
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _group(group: Decided, *, ignored: bool) -> Group:
@@ -240,7 +260,7 @@ def _group(group: Decided, *, ignored: bool) -> Group:
     return Group(
         group=item.group or "",
         verdict="ignored" if ignored else word,
-        value=_number(found.value),
+        value=plain_value(found.score, found.value),
         low=found.low,
         high=found.high,
         samples=found.samples,
@@ -266,11 +286,12 @@ def _describe(verdict: Verdict, threshold: Threshold, item: Slice, *, word: Word
     if math.isnan(value):
         verdict["message"] = f"{verdict['score']}{where} is {why}"
         return
-    shown = format_value(value, *verdict["bound"].values())
+    shown = format_value(verdict["value"], verdict["bound"])
     need = " and ".join(format_bound(verdict["bound"]))
     reason = f" ({why})" if why else ""
     if word == "passed":
-        verdict["message"] = f"{verdict['score']}{where} is {shown}, meets {need}"
+        met = "is" if threshold.among else "meets"
+        verdict["message"] = f"{verdict['score']}{where} is {shown}, {met} {need}"
     else:
         verdict["message"] = f"{verdict['score']}{where} is {shown}, must be {need}{reason}"
     bad = [group["group"] for group in verdict["groups"] if group["verdict"] in ("failed", "unmeasurable")]
@@ -307,17 +328,23 @@ def _beyond_floor(bound: Mapping[str, float], floor: float, groups: Sequence[Dec
     return "below" if min(values) < floor else ""
 
 
-def format_value(value: float, *others: float) -> str:
-    """A number with as many digits as it takes to differ from the others, three decimals at least."""
+def format_value(value: float | str | None, bound: Mapping[str, Any]) -> str:
+    """A number with as many digits as it takes to differ from its bounds, three decimals at least; a name as it is."""
+    if value is None or isinstance(value, str):
+        return value or "-"
+    if 0 < abs(value) < SMALL:
+        return f"{value:.4g}" if all(f"{value:.4g}" != f"{other:.4g}" for other in bound.values()) else repr(value)
     for digits in range(3, 18):
         text = f"{value:.{digits}f}"
-        if all(value == other or text != f"{other:.{digits}f}" for other in others):
+        if all(value == other or text != f"{other:.{digits}f}" for other in bound.values()):
             return text
     return repr(value)
 
 
-def format_bound(bound: dict[str, float]) -> list[str]:
-    """``>= 0.75`` and ``<= 0.9``."""
+def format_bound(bound: Mapping[str, Any]) -> list[str]:
+    """``>= 0.75`` and ``<= 0.9``, or ``in [healthy]``."""
+    if "in" in bound:
+        return [f"in [{', '.join(bound['in'])}]"]
     signs = {"min": ">=", "max": "<="}
     parts = []
     for word, number in bound.items():

@@ -279,12 +279,14 @@ class Checkpoints:
 
     Args:
         steps: (C,) rising; None for the only one where the gate names no checkpoints.
-        validation: (C,) the samples to validate on, the same at every checkpoint and in the same order.
-        train: (C,) the samples it was trained on, the same at every checkpoint; None where there are no predictions.
+        validation: What a family that it is given makes of the samples to validate on, (C,) statistics: they are the
+            same samples at every checkpoint and in the same order, but only one of them is held at a time.
+        train: The same of the samples that the model was trained on, None where a checkpoint has no predictions for
+            them; None where the gate names no such samples.
         judged: Index of the checkpoint that is judged.
     """
 
     steps: tuple[int | None, ...]
-    validation: tuple[Dataset, ...]
-    train: tuple[Dataset | None, ...]
+    validation: Callable[[Any], tuple[Any, ...]]
+    train: Callable[[Any], tuple[Any, ...]] | None
     judged: int

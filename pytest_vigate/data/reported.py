@@ -26,3 +26,12 @@ class Reported:
     def file(self) -> str:
         """As shown to the user."""
         return self.source.file
+
+
+def read_reported(source: Source, *, checkpoint: int | None = None) -> Reported:
+    """The scores of a file.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    raise NotImplementedError

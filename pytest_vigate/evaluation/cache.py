@@ -7,48 +7,34 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
-from pytest_vigate.data.dataset import Dataset, Side, Workspace
-from pytest_vigate.data.files import digest
-from pytest_vigate.data.joining import join, picture_names
-from pytest_vigate.data.presets import Preset
-from pytest_vigate.data.readers import Reader, load
-from pytest_vigate.data.tables import Source, Table
-from pytest_vigate.data.units import arrange
+from pytest_vigate.data.dataset import Checkpoints, Dataset, Side
+from pytest_vigate.data.tables import Source
 from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.evaluation.estimate import Estimate, estimate
+from pytest_vigate.evaluation.history import History, refuse_other_samples
+from pytest_vigate.evaluation.loading import DataFile, Loader, beside, prepared_once
 from pytest_vigate.evaluation.plan import Check
 from pytest_vigate.evaluation.resampling import first, generator, multinomial_weights
 from pytest_vigate.evaluation.slicing import Cut, clusters, cut, split, unmatched
 from pytest_vigate.gates.model import Data, Gate
 from pytest_vigate.gates.rules import draws_needed
-from pytest_vigate.metrics.base import Metric, Statistics
+from pytest_vigate.metrics.base import Evidence, Metric, Statistics
 
 #: Data sets held at once: thresholds of one gate follow each other, so few are in use at a time.
-HELD = 4
+HELD = 6
 #: The conditions of a slice that is the whole data set.
 WHOLE = "[]"
 #: Weights up to this many are kept for the next family: 16 MB.
 KEPT_WEIGHTS = 8_000_000
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """One side's files as they were read, for the run record."""
-
-    role: str
-    path: str
-    format: str
-    digest: str
-    samples: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +73,10 @@ class Family:
     parameters: Mapping[str, Any]
     estimates: Mapping[str, Estimate]
     measures: Mapping[str, Any]
+    checkpoints: Sequence[tuple[int, Mapping[str, float]]] = ()
+    """Every checkpoint with all scores, where the gate names checkpoints."""
+    judged: int | None = None
+    """The one that is judged."""
 
 
 class Session:
@@ -94,26 +84,29 @@ class Session:
 
     Args:
         version: The tool's version, part of every signature.
-        workspace: What metrics may use beside the data.
     """
 
-    def __init__(self, *, version: str, workspace: Workspace = Workspace()) -> None:  # noqa: B008  # frozen
+    def __init__(self, *, version: str) -> None:
         self._version = version
-        self._workspace = workspace
         self._loaded: OrderedDict[object, Loaded | UnmeasurableError] = OrderedDict()
 
-    def load(self, data: Data, *, readers: Mapping[str, Reader], presets: Mapping[str, Preset]) -> Loaded:
-        """The joined data set, with everything that has been computed from it.
+    def load(self, data: Data, *, evidence: Evidence, loader: Loader, metrics: Sequence[Metric]) -> Loaded:
+        """What the families of one kind look at, with everything that has been computed from it.
+
+        Args:
+            data: What the gate names.
+            evidence: What the family looks at.
+            loader: How it is read.
+            metrics: All families of the gate, so that every checkpoint is read once for all of them.
 
         Raises:
             UnmeasurableError: If it cannot be read or joined; the files are not read again for the next threshold.
         """
-        kinds = frozenset((name, type(reader)) for name, reader in readers.items())
-        key = (data, kinds, frozenset(presets.values()))
+        key = (data, evidence, loader.key)
         found = self._loaded.get(key)
         if found is None:
             try:
-                found = _load(data, readers, presets, workspace=self._workspace, version=self._version)
+                found = self._load(data, evidence, loader, metrics)
             except UnmeasurableError as error:
                 found = error
             self._loaded[key] = found
@@ -125,15 +118,112 @@ class Session:
             raise found
         return found
 
+    def _load(self, data: Data, evidence: Evidence, loader: Loader, metrics: Sequence[Metric]) -> Loaded:
+        match evidence:
+            case "run" if data.training is not None:
+                dataset, files = loader.training(data.training, checkpoint=data.checkpoint)
+            case "reported" if data.reported is not None:
+                dataset, files = loader.reported(data.reported, checkpoint=data.checkpoint)
+            case "samples" if data.predictions is not None:
+                return self._load_samples(data, data.predictions, loader, metrics)
+            case "checkpoints" if data.predictions is not None:
+                return self._load_checkpoints(data, loader, metrics)
+            case _:
+                raise UnmeasurableError(f"the gate names nothing that families of {evidence} look at")
+        return Loaded(dataset, files, self._version, evidence)
+
+    def _load_samples(self, data: Data, predicted: Source, loader: Loader, metrics: Sequence[Metric]) -> Loaded:
+        references, files = loader.references(data)
+        if references is not None and data.checkpoints:
+            references = prepared_once(references)
+        referenced = files[0].digest if files else ""
+        dataset, file = loader.samples(data, predicted, references, referenced=referenced)
+        steps = tuple(step for step, _ in data.checkpoints)
+        if not steps:
+            return Loaded(dataset, (file, *files), self._version)
+        judged = next(i for i, (_, source) in enumerate(data.checkpoints) if source == predicted)
+        seen = [file]
+
+        def read(i: int) -> Dataset:
+            found, other = loader.samples(data, data.checkpoints[i][1], references, referenced=referenced)
+            refuse_other_samples(steps[i], found, judged_step=steps[judged], judged=dataset)
+            seen.append(other)
+            return found
+
+        own = [metric for metric in metrics if metric.evidence == "samples"]
+        history = History(steps, judged, read, _statistics, own)
+        return Loaded(dataset, (file, *files), self._version, history=history, seen=seen)
+
+    def _load_checkpoints(self, data: Data, loader: Loader, metrics: Sequence[Metric]) -> Loaded:
+        """The samples of all checkpoints, and those of the training beside them."""
+        validation = self.load(data, evidence="samples", loader=loader, metrics=metrics)
+        train = None
+        if data.train is not None:
+            train = self.load(data.train, evidence="samples", loader=loader, metrics=metrics)
+        steps: tuple[int | None, ...] = validation.history.steps if validation.history else (None,)
+        judged = validation.history.judged if validation.history else 0
+        checkpoints = Checkpoints(
+            steps,
+            validation.at_checkpoints,
+            None if train is None else lambda metric: train.at_steps(metric, steps, judged),
+            judged,
+        )
+        dataset = beside(validation.dataset, None if train is None else train.dataset, checkpoints)
+        trained = () if train is None else tuple(replace(file, role=f"train {file.role}") for file in train.files)
+        files = (*validation.files, *trained)
+        return Loaded(dataset, files, self._version, "checkpoints", validation.history, validation.seen)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
-    """A data set and what has been computed from it."""
+    """A data set and what has been computed from it.
+
+    Args:
+        dataset: What is judged.
+        read: The files that it was read from.
+        version: The tool's.
+        evidence: What it is.
+        history: The same samples at all checkpoints, where the gate names them.
+        seen: Files of checkpoints that were read.
+    """
 
     dataset: Dataset
-    files: tuple[DataFile, ...]
+    read: tuple[DataFile, ...]
     version: str
+    evidence: Evidence = "samples"
+    history: History | None = None
+    seen: list[DataFile] = field(default_factory=list)
     _results: dict[object, object] = field(default_factory=dict)
+
+    @property
+    def files(self) -> tuple[DataFile, ...]:
+        """All files that were read so far."""
+        return tuple(dict.fromkeys((*self.read, *self.seen)))
+
+    def at_checkpoints(self, metric: Metric) -> tuple[Statistics, ...]:
+        """Statistics of a family on these samples at every checkpoint.
+
+        Raises:
+            UnmeasurableError: If one of them has none.
+        """
+        if self.history is None:
+            return (self._statistics(metric),)
+        found = self.history.statistics(metric, own=self._statistics(metric))
+        for step, one in zip(self.history.steps, found, strict=True):
+            if isinstance(one, UnmeasurableError):
+                raise UnmeasurableError(f"at checkpoint {step}: {one}")
+        return found  # type: ignore[return-value]  # those that are none have been raised
+
+    def at_steps(self, metric: Metric, steps: Sequence[int | None], judged: int) -> tuple[Statistics | None, ...]:
+        """The same at given checkpoints, None where there is none; a gate without checkpoints has the judged one.
+
+        Raises:
+            UnmeasurableError: As `at_checkpoints`.
+        """
+        if self.history is None:
+            return tuple(self._statistics(metric) if i == judged else None for i in range(len(steps)))
+        known = dict(zip(self.history.steps, self.at_checkpoints(metric), strict=True))
+        return tuple(None if step is None else known.get(step) for step in steps)
 
     def slices(self, check: Check, gate: Gate) -> tuple[tuple[Slice, ...], tuple[str, ...]]:
         """What a check judges: one slice, or one a group in the order of their names; and notes for its verdict.
@@ -164,11 +254,18 @@ class Loaded:
             parameters=parameters(metric, statistics.settled),
             estimates={name: found for name, found in estimates.items() if not found.score.picks},
             measures=self._once((metric, "measures"), lambda: metric.measures(statistics, self.dataset.ids)),
+            checkpoints=self._once((metric, "checkpoints"), lambda: self._over_checkpoints(metric)),
+            judged=None if self.history is None else self.history.steps[self.history.judged],
         )
+
+    def _over_checkpoints(self, metric: Metric) -> tuple[tuple[int, Mapping[str, float]], ...]:
+        if self.history is None or metric.evidence != "samples":
+            return ()
+        return tuple(self.history.scores(metric, own=self._statistics(metric)))
 
     def beside(self, metric: Metric, part: Slice) -> Mapping[str, float]:
         """Scores of another family on the samples of a slice, by name; none where it cannot say anything of them."""
-        if part.split:
+        if part.split or metric.evidence != self.evidence:
             return {}
         try:
             statistics = self._statistics(metric)
@@ -229,25 +326,26 @@ class Loaded:
         Only where a family is too dear for all draws does a confidence bound take as many as it needs for itself.
         """
         intervals = gate.intervals
-        draws = intervals.draws
-        if not intervals.stated and (most := metric.affordable(statistics)) is not None:
+        draws = intervals.draws if metric.drawn else 0
+        if metric.drawn and not intervals.stated and (most := metric.affordable(statistics)) is not None:
             draws = min(draws, max(most, draws_needed(confidence) if confidence else 0))
 
         def compute() -> Mapping[str, Estimate]:
             groups = None
+            strata = None if self.dataset.strata is None else self.dataset.strata[samples]
             if intervals.cluster is not None:
                 column = self.dataset.attributes[intervals.cluster]
-                groups = clusters([column[i] for i in np.flatnonzero(samples)])
+                groups = clusters([column[i] for i in np.flatnonzero(samples)], strata=strata)
             elif self.dataset.pictures is not None:
                 _, groups = np.unique(self.dataset.pictures[samples], return_inverse=True)
-            weights = first(self._weights(gate, statistics.n, words=words, groups=groups), draws)
+            weights = first(self._weights(gate, statistics.n, words=words, groups=groups, strata=strata), draws)
             return estimate(metric, statistics, weights=weights, level=intervals.level, groups=groups)
 
         if grouped:
             return compute()  # as many groups as samples, perhaps: too much to keep
         return self._once((metric, intervals, gate.name, words, draws), compute)
 
-    def _weights(self, gate: Gate, n: int, *, words: str, groups: Int | None) -> Iterable[Float]:
+    def _weights(self, gate: Gate, n: int, *, words: str, groups: Int | None, strata: Int | None) -> Iterable[Float]:
         """Draws of one slice.
 
         The generator is seeded by seed, gate and slice: families and thresholds share the draws of a slice, so that a
@@ -257,7 +355,7 @@ class Loaded:
 
         def draw() -> Iterator[Float]:
             rng = generator(intervals.seed, gate.name, words)
-            return multinomial_weights(n, draws=intervals.draws if n else 0, rng=rng, groups=groups)
+            return multinomial_weights(n, draws=intervals.draws if n else 0, rng=rng, groups=groups, strata=strata)
 
         if words != WHOLE or n * intervals.draws > KEPT_WEIGHTS:
             return draw()
@@ -275,62 +373,6 @@ class Loaded:
         if isinstance(found, UnmeasurableError):
             raise found
         return found  # type: ignore[return-value]  # the key names the type
-
-
-def _load(
-    data: Data,
-    readers: Mapping[str, Reader],
-    presets: Mapping[str, Preset],
-    *,
-    workspace: Workspace,
-    version: str,
-) -> Loaded:
-    predictions = load(data.predictions, readers, presets)
-    files = [_file(data.predictions, predictions)]
-    references = None
-    if data.references is not None:
-        references = load(data.references, readers, presets)
-        files.append(_file(data.references, references))
-    elif predictions.counterpart is not None:
-        references = predictions.counterpart()
-    if references is not None:
-        _refuse_self(data, predictions, references, same=files[0].digest == files[-1].digest)
-    dataset = join(predictions, references, attributes=data.attributes, missing=data.missing, extra=data.extra)
-    if data.unit is not None:
-        dataset = arrange(dataset, data.unit, pictures=picture_names(predictions, references))
-    roots = data.predictions.roots
-    return Loaded(replace(dataset, workspace=replace(workspace, roots=roots)), tuple(files), version)
-
-
-def _refuse_self(data: Data, predictions: Table, references: Table, *, same: bool) -> None:
-    """References that judge themselves are always right. One file may hold both sides, in different fields.
-
-    Args:
-        data: How they are declared.
-        predictions: What the model said.
-        references: What is true.
-        same: Both were read from the same content.
-    """
-    sources = data.predictions, data.references or data.predictions
-    boxes = predictions.derive_boxes is not None and references.derive_boxes is not None
-    alike = sources[0].fields == sources[1].fields and sources[0].declared == sources[1].declared
-    said = predictions.replies is not None or predictions.documents is not None
-    texts = said and (references.derive_texts is not None or references.documents is not None)
-    one_field = texts and predictions.text_field == references.text_field
-    if same and one_field and data.references is None:
-        raise UnmeasurableError(
-            f"{data.predictions.file}: predictions and references are both read from {predictions.text_field!r}, so "
-            "the references would judge themselves; name the field of the model's outputs under 'fields'"
-        )
-    if same and (one_field or (boxes and alike)):
-        raise UnmeasurableError(
-            f"{data.predictions.file}: predictions and references have the same content, so the references would judge "
-            "themselves; name the model's outputs under predictions"
-        )
-
-
-def _file(source: Source, table: Table) -> DataFile:
-    return DataFile(source.role, source.file, table.source.format or "", digest(table.source), len(table))
 
 
 def _statistics(dataset: Dataset, metric: Metric) -> Statistics:
@@ -358,7 +400,8 @@ def _check_parts(side: Side, metric: Metric) -> None:
 
 def parameters(metric: Metric, settled: Mapping[str, str]) -> dict[str, Any]:
     """Parameter values by name, with those that the data decided."""
-    return {item.name: getattr(metric, item.name) for item in fields(metric)} | dict(settled)
+    own = {item.name: getattr(metric, item.name) for item in fields(metric) if not item.metadata.get("bound")}
+    return own | dict(settled)
 
 
 def signature(metric: Metric, settled: Mapping[str, str], *, version: str) -> str:

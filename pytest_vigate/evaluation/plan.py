@@ -9,7 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_vigate.data import logs
 from pytest_vigate.data.presets import Preset
+from pytest_vigate.data.tables import Source
 from pytest_vigate.errors import GateFileError, Problem, did_you_mean
 from pytest_vigate.gates.model import Configuration, Gate, Position, Threshold
 from pytest_vigate.gates.paths import RefusedPathError, Surroundings
@@ -76,6 +78,8 @@ def read_plan(
         found += _box_problems(gate, presets)
         declared = {configuration.name for configuration in gate.metrics}
         families = {**{name: default(cls) for name, cls in metrics.items() if name not in declared}, **configured}
+        families, wrong = _bound(families, gate)
+        found += wrong
         for threshold in gate.thresholds:
             if threshold.family in declared and threshold.family not in families:
                 continue  # its configuration is a problem already
@@ -126,21 +130,49 @@ def _configure(
         return None, [_problem(configuration.positions[""], str(error))]
 
 
+def _bound(families: Mapping[str, Metric], gate: Gate) -> tuple[dict[str, Metric], list[Problem]]:
+    """The families with what the gate says elsewhere: which scores it asks for, and which other families it has."""
+    found, problems = dict(families), []
+    places = {configuration.name: configuration.positions for configuration in gate.metrics}
+    for name in dict.fromkeys(threshold.family for threshold in gate.thresholds if threshold.family in families):
+        asked = [one for one in gate.thresholds if one.family == name]
+        try:
+            found[name] = families[name].bind(
+                tuple(dict.fromkeys(one.score.partition(".")[2] for one in asked)), families
+            )
+        except ValueError as error:
+            parameter = str(error).partition(":")[0]
+            at = places.get(name, {}).get(parameter, asked[0].positions[""])
+            problems.append(_problem(at, str(error)))
+    return found, problems
+
+
+def _sources(gate: Gate) -> Iterator[tuple[str, Source]]:
+    """What the gate reads samples from, with its place below ``data``."""
+    for name, data in (("", gate.data), ("train.", gate.data.train)):
+        for source in (data.predictions, data.references) if data else ():
+            if source is not None:
+                yield f"data.{name}{source.role}", source
+
+
 def _unknown_formats(gate: Gate, formats: tuple[str, ...]) -> Iterator[Problem]:
-    for source in (gate.data.predictions, gate.data.references):
-        if source is not None and source.format is not None and source.format not in formats:
-            at = gate.positions[f"data.{source.role}.format"]
-            hint = did_you_mean(source.format, formats) or f"known: {', '.join(sorted(formats))}"
-            yield _problem(at, f"unknown format {source.format!r}", hint)
+    declared = [(place, source.format, formats) for place, source in _sources(gate)]
+    if gate.data.training is not None:
+        known = tuple(reader.name for reader in logs.builtin())
+        declared.append(("data.training", gate.data.training.source.format, known))
+    for place, name, known in declared:
+        if name is not None and name not in known:
+            hint = did_you_mean(name, known) or f"known: {', '.join(sorted(known))}"
+            yield _problem(gate.positions[f"{place}.format"], f"unknown format {name!r}", hint)
 
 
 def _box_problems(gate: Gate, presets: Mapping[str, Preset]) -> Iterator[Problem]:
     """Presets that are unknown, and what is said beside one that it cannot have."""
-    for source in (gate.data.predictions, gate.data.references):
-        declared = None if source is None else source.declared
-        if source is None or declared is None or declared.preset is None:
+    for name, source in _sources(gate):
+        declared = source.declared
+        if declared is None or declared.preset is None:
             continue
-        place = f"data.{source.role}.boxes"
+        place = f"{name}.boxes"
         if declared.preset not in presets:
             at = gate.positions.get(f"{place}.preset", gate.positions[place])
             hint = did_you_mean(declared.preset, tuple(presets)) or f"known: {', '.join(sorted(presets))}"
@@ -168,13 +200,57 @@ def _bind(threshold: Threshold, gate: Gate, families: Mapping[str, Metric]) -> t
         hint = did_you_mean(threshold.score, tuple(names)) or f"known: {', '.join(of_family or sorted(families))}"
         return None, [_problem(threshold.positions[""], f"unknown score {threshold.score!r}", hint)]
     metric, score = names[threshold.score]
-    problems = [*_bound_problems(threshold, score), *_split_problems(threshold, gate, metric, score)]
+    problems = [
+        *_evidence_problems(threshold, gate, metric),
+        *_bound_problems(threshold, score),
+        *_split_problems(threshold, gate, metric, score),
+    ]
     return (None, problems) if problems else (Check(threshold, metric, score), [])
+
+
+def _evidence_problems(threshold: Threshold, gate: Gate, metric: Metric) -> Iterator[Problem]:
+    """What the family looks at has to be named, and only samples can be drawn anew."""
+    data, family = gate.data, threshold.family
+    named = {"samples": data.predictions, "checkpoints": data.predictions, "run": data.training}
+    if named.get(metric.evidence, data.reported) is None:
+        key, what = {
+            "run": ("training", "the log of a training run"),
+            "reported": ("reported", "a file of scores"),
+        }.get(metric.evidence, ("predictions", "what a model said"))
+        yield _problem(threshold.positions[""], f"{family} looks at {what}, and the gate names none", f"add data.{key}")
+    if threshold.confidence is not None and not metric.drawn:
+        at = threshold.positions["confidence"]
+        what = "the steps of a run" if metric.evidence == "run" else "scores from elsewhere"
+        yield _problem(at, f"there is no interval for {what}, so no confidence bound", "leave confidence out")
+
+
+def _name_problems(threshold: Threshold, score: Score) -> Iterator[Problem]:
+    """Names for a number, a number for names, unknown names, or all of them."""
+    name = threshold.score
+    if not score.names:
+        if threshold.among:
+            yield _problem(threshold.positions["in"], f"{name} is a number, not a name", "give min or max")
+        return
+    known = f"one of {', '.join(score.names)}"
+    for word in ("min", "max"):
+        if getattr(threshold, word) is not None:
+            example = f"in: [{score.names[0]}]"
+            yield _problem(threshold.positions[word], f"{name} is {known}, and no number", f"write {example}")
+    if unknown := [word for word in threshold.among if word not in score.names]:
+        hint = did_you_mean(unknown[0], score.names)
+        yield _problem(threshold.positions["in"], f"{unknown[0]!r} is not {known}", hint)
+    elif set(threshold.among) == set(score.names):
+        yield _problem(threshold.positions["in"], f"a list of all names can never fail: {name} is always {known}")
+    if threshold.waiver is not None and threshold.waiver.floor is not None:
+        yield _problem(threshold.positions["waiver.floor"], f"a floor is a number, and {name} is a name", "remove it")
 
 
 def _bound_problems(threshold: Threshold, score: Score) -> Iterator[Problem]:
     """Bounds outside the range, against the direction, or that can never fail."""
     name = threshold.score
+    if score.names or threshold.among:
+        yield from _name_problems(threshold, score)
+        return
     wrong_way = {"higher": "max", "lower": "min"}.get(score.direction or "")
     for word in ("min", "max"):
         bound = getattr(threshold, word)

@@ -28,7 +28,9 @@ def first(chunks: Iterable[Float], draws: int) -> Iterator[Float]:
         draws -= len(chunk)
 
 
-def multinomial_weights(n: int, *, draws: int, rng: np.random.Generator, groups: Int | None = None) -> Iterator[Float]:
+def multinomial_weights(
+    n: int, *, draws: int, rng: np.random.Generator, groups: Int | None = None, strata: Int | None = None
+) -> Iterator[Float]:
     """Bootstrap weights in chunks of draws, each (b, n) with the b of all chunks adding up to `draws`.
 
     Args:
@@ -36,12 +38,27 @@ def multinomial_weights(n: int, *, draws: int, rng: np.random.Generator, groups:
         draws: Number of bootstrap draws, B.
         rng: Source of randomness.
         groups: (n,) cluster of every sample, numbered from 0 without gaps; clusters are drawn whole.
+        strata: (n,) stratum of every sample, numbered from 0 without gaps; as many units as it has are drawn from each.
+            No cluster is in two of them.
     """
     units = n if groups is None else int(groups.max()) + 1
+    parts = _parts(units, groups, strata)
     step = max(1, CHUNK // max(n, units, 1))
     for start in range(0, draws, step):
         b = min(step, draws - start)
         counts = np.empty((b, units))
-        for row, drawn in zip(counts, rng.integers(0, units, size=(b, units)), strict=True):
-            row[:] = np.bincount(drawn, minlength=units)
+        for chosen in parts:
+            drawn = rng.integers(0, len(chosen), size=(b, len(chosen)))
+            counts[:, chosen] = [np.bincount(row, minlength=len(chosen)) for row in drawn]
         yield counts if groups is None else counts[:, groups]
+
+
+def _parts(units: int, groups: Int | None, strata: Int | None) -> list[Int]:
+    """Units of every stratum."""
+    if strata is None:
+        return [np.arange(units)]
+    part = strata
+    if groups is not None:
+        part = np.empty(units, np.int64)
+        part[groups] = strata
+    return [np.flatnonzero(part == i) for i in np.unique(part)]

@@ -149,8 +149,12 @@ def split(
         yield found.names[i], Cut(kept, chosen, whole.picked)
 
 
-def clusters(column: list[str | None]) -> Int:
-    """Clusters numbered from 0; a record without the attribute is a cluster of its own."""
-    keys = [("", str(i)) if value is None else ("value", value) for i, value in enumerate(column)]
+def clusters(column: list[str | None], *, strata: Int | None = None) -> Int:
+    """Clusters numbered from 0, none in two strata; a record without the attribute is a cluster of its own."""
+    parts = [0] * len(column) if strata is None else strata.tolist()
+    keys = [
+        (part, "", str(i)) if value is None else (part, "value", value)
+        for i, (part, value) in enumerate(zip(parts, column, strict=True))
+    ]
     place = {key: i for i, key in enumerate(dict.fromkeys(keys))}
     return np.array([place[key] for key in keys], dtype=np.int64)

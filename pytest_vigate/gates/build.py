@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pytest_vigate.data.coordinates import Resize, Space
+from pytest_vigate.data.curves import TrainingLog
 from pytest_vigate.data.presets import BoxDeclaration
 from pytest_vigate.data.syntaxes import JSON, Syntax
 from pytest_vigate.data.tables import CodeRule, Role, Source
 from pytest_vigate.errors import Problem
 from pytest_vigate.gates.model import Configuration, Data, Intervals, Position, Threshold, Waiver
-from pytest_vigate.gates.paths import RefusedPathError, Surroundings
+from pytest_vigate.gates.paths import CHECKPOINT, RefusedPathError, Surroundings
 from pytest_vigate.gates.places import Place
 
 #: Named sizes of the space that box numbers are given in.
@@ -28,38 +30,92 @@ def number(place: Place) -> float:
 
 
 def build_data(data: Place, surroundings: Surroundings) -> tuple[Data | None, list[Problem]]:
-    """Section ``data``; None when there are no predictions in it."""
+    """Section ``data``; None when there is nothing in it to judge."""
     problems: list[Problem] = []
-    sources = {
-        role: _build_source(place, role, surroundings, problems)
-        for role in ("predictions", "references")
-        if (place := data.get(role))
-    }
     images = None
     if place := data.get("images"):
         try:
             images = surroundings.locate(place.text)
         except RefusedPathError as refused:
             problems.append(place.problem(refused.message, refused.hint))
-    if "predictions" not in sources:
-        return None, problems
-    attributes = data.get("attributes")
+    attributes, checkpoint, train = data.get("attributes"), data.get("checkpoint"), data.get("train")
     words = {key: place.text for key in ("missing", "extra", "unit") if (place := data.get(key))}
+    judged = int(checkpoint.value) if checkpoint and checkpoint.value != "last" else None
+    joining: dict[str, Any] = {
+        "attributes": tuple(item.text for item in attributes.values()) if attributes else (),
+        "checkpoint": judged,
+        **words,
+    }
+    training, reported = data.get("training"), data.get("reported")
     built = Data(
-        sources["predictions"],
-        references=sources.get("references"),
-        attributes=tuple(item.text for item in attributes.values()) if attributes else (),
+        **_build_sides(data, surroundings, problems, judged=checkpoint),
+        **joining,
+        train=Data(**_build_sides(train, surroundings, problems), **joining) if train else None,
+        training=_build_training(training, surroundings, problems) if training else None,
+        reported=_build_source(reported, "reported", surroundings, problems) if reported else None,
         images=images,
+    )
+    if judged is not None and not built.checkpoints and not built.training and checkpoint:
+        hint = "write {checkpoint} where its step stands in the path of the predictions, or remove this"
+        problems.append(checkpoint.problem("nothing here has checkpoints", hint))
+    return (built if built.predictions or built.training or built.reported else None), problems
+
+
+def _build_sides(
+    data: Place, surroundings: Surroundings, problems: list[Problem], *, judged: Place | None = None
+) -> dict[str, Any]:
+    """Predictions and references, of every checkpoint where the path of the predictions names them."""
+    sides: dict[str, Any] = {}
+    for role in ("predictions", "references"):
+        if not (place := data.get(role)):
+            continue
+        source = _build_source(place, role, surroundings, problems)
+        given = place.get("path") if place.is_mapping else place
+        if given and CHECKPOINT in given.text and role == "predictions":
+            sides["checkpoints"] = _build_checkpoints(given, source, surroundings, problems)
+            steps = dict(sides["checkpoints"])
+            wanted = int(judged.value) if judged and judged.value != "last" else max(steps, default=None)
+            if judged and steps and wanted not in steps:
+                known = ", ".join(map(str, [*steps][-8:]))
+                problems.append(judged.problem(f"there is no checkpoint {wanted}", f"the last ones are {known}"))
+            source = steps.get(wanted, source) if wanted is not None else source
+        sides[role] = source
+    return sides
+
+
+def _build_checkpoints(
+    given: Place, source: Source, surroundings: Surroundings, problems: list[Problem]
+) -> tuple[tuple[int, Source], ...]:
+    try:
+        found = surroundings.find_checkpoints(given.text)
+    except RefusedPathError as refused:
+        problems.append(given.problem(refused.message, refused.hint))
+        return ()
+    return tuple(
+        (step, replace(source, file=surroundings.shown(given.text.replace(CHECKPOINT, name)), paths=paths))
+        for step, (name, paths) in sorted(found.items())
+    )
+
+
+def _build_training(place: Place, surroundings: Surroundings, problems: list[Problem]) -> TrainingLog:
+    series, declared = place.get("series"), place.get("hyperparameters")
+    words = {key: word.text for key in ("run", "on_resume") if (word := place.get(key))}
+    return TrainingLog(
+        _build_source(place, "training", surroundings, problems),
+        series={ours: _names(names) for ours, names in series.items()} if series else {},
+        hyperparameters=_build_source(declared, "hyperparameters", surroundings, problems) if declared else None,
         **words,  # type: ignore[arg-type]  # the schema leaves only the literals
     )
-    return built, problems
 
 
 def _build_source(place: Place, role: Any, surroundings: Surroundings, problems: list[Problem]) -> Source:
     kind: Role = role
     given = place.get("path") if place.is_mapping else place
     paths: tuple[Path, ...] = ()
-    if given:
+    if given and CHECKPOINT in given.text and kind != "predictions":
+        message = f"only predictions have {CHECKPOINT} in their path"
+        problems.append(given.problem(message, "name one file for all checkpoints"))
+    elif given and CHECKPOINT not in given.text:
         try:
             paths = surroundings.find(given.text)
         except RefusedPathError as refused:
@@ -170,6 +226,8 @@ def build_threshold(score: str, key: Position, options: Mapping[str, Place]) -> 
         match option:
             case "min" | "max" | "confidence":
                 words[option] = number(place)
+            case "in":
+                words["among"] = tuple(item.text for item in place.values())
             case "min_samples":
                 words[option] = int(place.value)
             case "where":
@@ -208,8 +266,12 @@ def gate_positions(root: Place) -> Iterator[tuple[str, Position]]:
             for inner, found in place.items():
                 yield f"{key}.{inner}", found.position
                 if found.is_mapping:
-                    for innermost, leaf in found.items():
-                        yield f"{key}.{inner}.{innermost}", leaf.position
-                        if innermost == "boxes" and leaf.is_mapping:
-                            for word, part in leaf.items():
-                                yield f"{key}.{inner}.boxes.{word}", part.position
+                    yield from _positions_below(f"{key}.{inner}", found)
+
+
+def _positions_below(name: str, place: Place) -> Iterator[tuple[str, Position]]:
+    """Places of what a source holds, of its boxes, and of the sources of the samples of the training."""
+    for word, part in place.items():
+        yield f"{name}.{word}", part.position
+        if part.is_mapping and word in ("predictions", "references", "boxes"):
+            yield from _positions_below(f"{name}.{word}", part)

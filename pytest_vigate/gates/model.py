@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pytest_vigate.data.curves import TrainingLog
 from pytest_vigate.data.tables import Source
 from pytest_vigate.data.units import Unit
 
@@ -50,6 +51,8 @@ class Threshold:
     """Place of the key (``""``) and of each option's value (``min``, ``where``, ``where.lighting``, …)."""
     min: float | None = None
     max: float | None = None
+    among: tuple[str, ...] = ()
+    """``in``: the names that the score may be."""
     confidence: float | None = None
     """One-sided level, 0.95 for ``95%``."""
     min_samples: int = 1
@@ -94,8 +97,17 @@ class Configuration:
 class Data:
     """Section ``data``: which files, and how the two sides are joined."""
 
-    predictions: Source
+    predictions: Source | None = None
+    """Those of the checkpoint that is judged, where the path names checkpoints."""
     references: Source | None = None
+    checkpoints: tuple[tuple[int, Source], ...] = ()
+    """Predictions by checkpoint, rising, where the path names them."""
+    checkpoint: int | None = None
+    """Which one is judged; None for the last."""
+    train: Data | None = None
+    """The samples that the model was trained on, joined as the others are."""
+    training: TrainingLog | None = None
+    reported: Source | None = None
     attributes: tuple[str, ...] = ()
     missing: Literal["count", "error"] = "count"
     extra: Literal["error", "ignore"] = "error"

@@ -18,6 +18,10 @@ from pytest_vigate.gates.wording import quote
 
 #: Most directory entries that one wildcard looks at.
 MAX_ENTRIES: Final = 100_000
+#: What stands in a path for the step of a checkpoint.
+CHECKPOINT: Final = "{checkpoint}"
+#: Digits of a step: what 64 bits hold.
+_STEP_DIGITS: Final = 18
 
 _STAY = "keep it below the root, or name its folder in the ini option vigate_data_roots"
 
@@ -77,6 +81,48 @@ class Surroundings:
             raise RefusedPathError(f"no file matches {quote(given)}")
         return tuple(self._resolve(path, quote(path.name) + ", which matches, ") for path in found)
 
+    def find_checkpoints(self, given: str) -> dict[int, tuple[str, tuple[Path, ...]]]:
+        """What stands for ``{checkpoint}`` in a path, by its number: the digits as written, and the resolved paths.
+
+        Raises:
+            RefusedPathError: If it leads outside the roots, matches nothing, has a name in that place that is no
+                number or one number twice, or a checkpoint lacks the file.
+        """
+        parts = Path(given).parts
+        if given.count(CHECKPOINT) != 1:
+            raise RefusedPathError(f"{quote(given)} has {CHECKPOINT} more than once")
+        at = next(i for i, part in enumerate(parts) if CHECKPOINT in part)
+        if any(_is_wild(part) for part in parts[: at + 1]) or ".." in parts[at:]:
+            hint = "write out the folders before it"
+            raise RefusedPathError(f"{quote(given)} has a wildcard before {CHECKPOINT}, or '..' behind it", hint)
+        before, _, behind = parts[at].partition(CHECKPOINT)
+        start = self._resolve(self.folder.joinpath(*parts[:at]), quote(given) + " ")
+        found: dict[int, tuple[str, tuple[Path, ...]]] = {}
+        try:
+            budget = _Budget(MAX_ENTRIES)
+            named = {
+                entry.name[len(before) : len(entry.name) - len(behind)]: start / entry.name
+                for entry in budget.entries(start)
+                if entry.name.startswith(before) and entry.name.endswith(behind)
+                if len(entry.name) > len(before) + len(behind) and not entry.name.startswith(".")
+            }
+            for name, path in sorted(named.items()):
+                below = sorted(_expand(path, parts[at + 1 :], budget)) if parts[at + 1 :] else [path]
+                step = _step(name, given)
+                if step in found:
+                    raise RefusedPathError(f"checkpoint {step} is there twice, as {found[step][0]!r} and {name!r}")
+                if not below:
+                    lacking = "/".join(parts[at + 1 :])
+                    message = f"checkpoint {quote(path.name)} has no {quote(lacking)}"
+                    raise RefusedPathError(message, "score it too, or take its folder away")
+                found[step] = name, tuple(self._resolve(path, f"{quote(path.name)}, which matches, ") for path in below)
+        except _SpentError:
+            message = f"{quote(given)} looks through more than {MAX_ENTRIES} files"
+            raise RefusedPathError(message, "name the folder more closely") from None
+        if not found:
+            raise RefusedPathError(f"no checkpoint matches {quote(given)}")
+        return found
+
     def locate(self, given: str) -> Path:
         """The resolved path that a literal path stands for; it need not exist.
 
@@ -102,6 +148,13 @@ class Surroundings:
 
     def _holds(self, path: Path) -> bool:
         return any(path.is_relative_to(root) for root in self.roots)
+
+
+def _step(name: str, given: str) -> int:
+    if not (name.isascii() and name.isdigit() and len(name) <= _STEP_DIGITS):
+        hint = "checkpoints are ordered by their step: name them by it, or take the others away"
+        raise RefusedPathError(f"{quote(name)} is no number, where {quote(given)} has {CHECKPOINT}", hint)
+    return int(name)
 
 
 class _SpentError(Exception):

@@ -53,6 +53,8 @@ _SCORE = re.compile(rf"{FAMILY_NAME.pattern}\.[A-Za-z0-9_][A-Za-z0-9_.@-]*")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 #: What CI systems read as a command wherever it stands in a log: ``##[…]`` and ``##vso[…]``.
 _COMMAND = re.compile(r"##(vso)?\[", re.IGNORECASE)
+#: Words that bound a score.
+BOUNDS: Final = ("min", "max", "in")
 #: Draws that have to lie beyond a one-sided bound for its place to be known.
 TAIL_DRAWS: Final = 10
 
@@ -158,7 +160,7 @@ def _read_thresholds(root: Place, problems: list[Problem]) -> tuple[Threshold, .
             own = dict(place.items())
             entry = _Entry(score, key, place, {**defaults, **own})
             problems.extend(_apply_to_entry(entry))
-            if place.path in place.refused or not ({"min", "max"} & dict(place.items()).keys()):
+            if place.path in place.refused or not (set(BOUNDS) & dict(place.items()).keys()):
                 continue
             options = {option: piece for option, piece in entry.options.items() if piece.path not in piece.refused}
             found.append((entry, build_threshold(score, key, options)))
@@ -240,8 +242,17 @@ def _unprintable(place: Place) -> Iterator[Problem]:
 
 def bound_is_given(entry: _Entry) -> Iterator[Problem]:
     """A threshold without a bound would always pass."""
-    if not {"min", "max"} & entry.place.node.keys.keys():
+    if not set(BOUNDS) & entry.place.node.keys.keys():
         yield entry.place.problem("a threshold needs a bound", "give min or max")
+
+
+def names_differ(entry: _Entry) -> Iterator[Problem]:
+    """A name is listed once."""
+    listed, seen = entry.place.get("in"), set()
+    for place in listed.values() if listed else ():
+        if place.text in seen:
+            yield place.problem(f"{quote(place.text)} is listed twice", "remove one")
+        seen.add(place.text)
 
 
 def bounds_leave_room(entry: _Entry) -> Iterator[Problem]:
@@ -290,6 +301,16 @@ def model_fits_reports(model: Place) -> Iterator[Problem]:
         todo.extend(inner for _, inner in place.children())
 
 
+def something_is_judged(data: Place) -> Iterator[Problem]:
+    """Predictions, a training run or scores from elsewhere: without any of them there is nothing to judge."""
+    if not {"predictions", "training", "reported"} & data.node.keys.keys():
+        hint = "or name training or reported"
+        yield data.problem("missing key 'predictions': what the model said", hint)
+    for place in (data.get("references"), data.get("train")):
+        if place and "predictions" not in data.node.keys:
+            yield place.problem("this belongs to predictions, and there are none", "name them, or remove this")
+
+
 def attributes_differ(data: Place) -> Iterator[Problem]:
     """Naming an attribute twice is a slip of the pen, most likely for another one."""
     attributes = data.get("attributes")
@@ -300,10 +321,18 @@ def attributes_differ(data: Place) -> Iterator[Problem]:
         seen.add(place.text)
 
 
+def _sources(data: Place) -> Iterator[Place]:
+    """Both sides, also of the samples of the training."""
+    for part in (data, data.get("train")):
+        for role in ("predictions", "references"):
+            source = part and part.is_mapping and part.get(role)
+            if source and source.is_mapping:
+                yield source
+
+
 def _box_mappings(data: Place) -> Iterator[Place]:
-    for role in ("predictions", "references"):
-        source = data.get(role)
-        boxes = source and source.get("boxes")
+    for source in _sources(data):
+        boxes = source.get("boxes")
         if boxes and boxes.is_mapping:
             yield boxes
 
@@ -364,10 +393,9 @@ _SYNTAX_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
 
 def syntax_words_agree(data: Place) -> Iterator[Problem]:
     """Each word belongs to some syntaxes, and only JSON can be found in the midst of prose."""
-    for role in ("predictions", "references"):
-        source = data.get(role)
-        syntax = source and source.is_mapping and source.get("syntax")
-        if not source or not syntax:
+    for source in _sources(data):
+        syntax = source.get("syntax")
+        if not syntax:
             continue
         words = dict(syntax.items()) if syntax.is_mapping else {}
         name = words["name"].text if "name" in words else syntax.text
@@ -382,9 +410,8 @@ def syntax_words_agree(data: Place) -> Iterator[Problem]:
 
 def tables_can_be_written(data: Place) -> Iterator[Problem]:
     """No reply can have a column that is not among all columns, or two of one name."""
-    for role in ("predictions", "references"):
-        source = data.get(role)
-        syntax = source and source.is_mapping and source.get("syntax")
+    for source in _sources(data):
+        syntax = source.get("syntax")
         if not syntax or not syntax.is_mapping or not (name := syntax.get("name")) or name.value != "csv":
             continue
         columns, delimiter = syntax.get("columns"), syntax.get("delimiter")
@@ -464,11 +491,13 @@ OPTION_RULES: Final[tuple[Rule, ...]] = (
 )
 ENTRY_RULES: Final[tuple[Callable[[_Entry], Iterator[Problem]], ...]] = (
     bound_is_given,
+    names_differ,
     bounds_leave_room,
     small_groups_belong_to_per,
 )
 SECTION_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "data": (
+        something_is_judged,
         attributes_differ,
         box_numbers_are_finite,
         resizing_leaves_room,

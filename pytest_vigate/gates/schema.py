@@ -21,9 +21,6 @@ MAX_DRAWS: Final = 100_000
 #: Keys that people may expect, by the section that would hold them, and why they are refused.
 RESERVED: Final[Mapping[tuple[str, str], str]] = {
     ("data", "baseline"): "is kept for baselines, which this release does not know yet",
-    ("data", "train"): "is not supported yet: this release judges one set of predictions",
-    ("data", "training"): "is not supported yet: this release reads no training logs",
-    ("data", "reported"): "is not supported yet: this release judges only scores that it computed",
     **{
         (section, word): "is kept for baselines, which this release does not know yet"
         for section in ("thresholds", "defaults")
@@ -122,8 +119,8 @@ def _texts(description: str, expected: str, item: str) -> Schema:
     return _expected("array", description, expected, items=_text("One of them.", item), minItems=1)
 
 
-def _either(description: str, expected: str, *branches: Schema) -> Schema:
-    return {"description": description, "errorMessage": f"expected {expected}", "anyOf": list(branches)}
+def _either(description: str, expected: str, *branches: Schema, **more: Any) -> Schema:
+    return {"description": description, "errorMessage": f"expected {expected}", "anyOf": list(branches), **more}
 
 
 def _mapping(description: str, properties: Mapping[str, Schema], *, required: tuple[str, ...] = ()) -> Schema:
@@ -140,8 +137,28 @@ def _data() -> Schema:
     return _mapping(
         "Which files are judged.",
         {
-            "predictions": _source("What the model said."),
+            "predictions": _source("What the model said; {checkpoint} in the path stands for the step of each."),
             "references": _source("What is true; left out where one file carries both or nothing is needed."),
+            "checkpoint": _either(
+                "Which checkpoint is judged.",
+                "last, or the step of a checkpoint such as 1500",
+                _choice("The last one.", "last"),
+                _expected("integer", "Its step.", "a whole number from 0", minimum=0),
+                default="last",
+            ),
+            "train": _mapping(
+                "The samples that the model was trained on, for overfitting gaps of any score.",
+                {
+                    "predictions": _source("What the model said of them."),
+                    "references": _source("What is true of them."),
+                },
+                required=("predictions",),
+            ),
+            "training": _training(),
+            "reported": _text(
+                "A JSON file of scores that another tool computed: reported, not measured.",
+                "a path such as all_results.json",
+            ),
             "attributes": _texts(
                 "Fields of the records that 'where' and 'per' may name.",
                 "a list such as [lighting, camera]",
@@ -158,7 +175,48 @@ def _data() -> Schema:
             ),
             "images": _text("Folder of the pictures, for reports.", "the path of a folder"),
         },
-        required=("predictions",),
+    )
+
+
+def _training() -> Schema:
+    path = _text("Path relative to the gate file; a file, a folder or a glob.", "a path such as trainer_state.json")
+    name = "the name of a series, or a list of names that are added up"
+    whole = _mapping(
+        "The log of one training run and how to read it.",
+        {
+            "path": path,
+            "format": _text("Format of the log; left out where it is beyond doubt.", "the name of a format"),
+            "series": _expected(
+                "object",
+                "Series of the log under our names: step, epoch, train and validation (losses), or a name of your own.",
+                "a mapping such as {train: loss, validation: eval_loss}",
+                minProperties=1,
+                additionalProperties=_either(
+                    "Name of the series, or of several that are added up.",
+                    name,
+                    _text("Name of the series.", "the name of a series"),
+                    _texts("Names of the series.", "a list such as [train/box_loss, train/cls_loss]", "a name"),
+                ),
+            ),
+            "run": _text("Which run, where the log holds several.", "the id or the name of a run"),
+            "on_resume": _choice(
+                "What a step that goes back inside one file means: an error, or a resumed run whose last points count.",
+                "error",
+                "last",
+                default="error",
+            ),
+            "hyperparameters": _text(
+                "JSON or YAML file of the hyperparameters; by default what the tool wrote beside the log.",
+                "a path such as args.yaml",
+            ),
+        },
+        required=("path",),
+    )
+    return _either(
+        "The log of the training run: loss curves, logged scores, hyperparameters.",
+        "a path, or a mapping such as {path: results.csv, format: ultralytics}",
+        path,
+        whole,
     )
 
 
@@ -353,6 +411,9 @@ def _threshold() -> Schema:
     bounds = {
         "min": _number("The score must be at least this."),
         "max": _number("The score must be at most this."),
+        "in": _texts(
+            "The score is a name, and must be one of these.", "a list such as [healthy]", "a name such as healthy"
+        ),
     }
     name = {"id": _text("Distinguishes thresholds that would get the same test id.")}
     schema = _mapping("A bound and its options.", {**bounds, **_options(), **name})

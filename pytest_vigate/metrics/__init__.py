@@ -25,6 +25,7 @@ def builtin() -> tuple[type[Metric], ...]:
             member
             for member in members
             if isinstance(member, type)
+            and not member.__name__.startswith("_")
             and issubclass(member, Metric)
             and not inspect.isabstract(member)
             and member.__module__ == f"{__name__}.{module.name}"

@@ -258,6 +258,11 @@ class Metric(ABC):
         for parameter in fields(self):
             check_parameter(type(self), parameter.name, getattr(self, parameter.name))
 
+    @property
+    def drawn(self) -> bool:
+        """Whether samples can be drawn anew for an interval: the steps of a run follow from each other."""
+        return self.evidence in ("samples", "checkpoints")
+
     def bind(self, asked: Sequence[str], families: Mapping[str, Metric]) -> Metric:
         """The metric with what its gate says elsewhere: most need nothing of it.
 

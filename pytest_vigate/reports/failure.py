@@ -42,11 +42,15 @@ def _evidence(verdict: Mapping[str, Any]) -> Iterator[str]:
     yield f"{interval(verdict)}, {samples} samples{bearing}{band}"
     bad = [group for group in verdict["groups"] if group["verdict"] not in ("passed", "ignored")]
     for group in bad[:GROUPS]:
-        value = "undefined" if group["value"] is None else f"{group['value']:.4g}"
+        value = "undefined" if group["value"] is None else _short(group["value"])
         name = f"{verdict['per']} {escape.line(group['group'])}"
         yield f"  {name}: {value}, {group['samples']} samples, {group['verdict']}"
     if len(bad) > GROUPS:
         yield f"  and {len(bad) - GROUPS} more groups"
+
+
+def _short(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
 
 
 def interval(verdict: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Properties of a JUnit test case: strings, numbers with `repr` precision, empty where there is no number."""
+"""Properties of a JUnit test case: strings, numbers with `repr` precision, empty where there is no value."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ def properties(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
     """``vigate.*`` name and value pairs of one verdict."""
     return [
         ("vigate.score", verdict["score"]),
+        ("vigate.origin", verdict["origin"]),
         *((f"vigate.{name}", _number(verdict[name])) for name in ("value", "low", "high")),
         ("vigate.bound", ", ".join(format_bound(verdict["bound"]))),
         ("vigate.margin", _number(verdict["margin"])),
@@ -23,5 +24,7 @@ def properties(verdict: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _number(value: float | None) -> str:
+def _number(value: float | str | None) -> str:
+    if isinstance(value, str):
+        return value
     return "" if value is None else repr(value)

@@ -47,7 +47,9 @@ def make(
         gate = outcome["gate"]
         entry = gates.setdefault(gate["path"], {"path": gate["path"], "verdicts": []})
         families = {family["name"]: family for family in (*entry.get("families", ()), *gate["families"])}
-        entry.update({**gate, "families": list(families.values()), "verdicts": entry["verdicts"]})
+        files = {(file["role"], file["path"]): file for file in (*entry.get("data", ()), *gate["data"])}
+        joined = {"data": list(files.values()), "families": list(families.values()), "verdicts": entry["verdicts"]}
+        entry.update({**gate, **joined})
         entry["verdicts"].append({**outcome["verdict"], "id": nodeid})
     counts: dict[str, int] = dict.fromkeys(WORDS, 0)
     for outcome in outcomes.values():

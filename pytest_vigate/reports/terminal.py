@@ -40,10 +40,11 @@ def _cells(verdict: Mapping[str, Any]) -> tuple[str, ...]:
     """Name, value, bound, interval, n, verdict."""
     value, low = verdict["value"], verdict["low"]
     name = escape.line(verdict["id"].partition("::")[2])
-    band = f" ({verdict['band']})" if verdict["band"] else ""
+    said = [verdict["band"], "reported" if verdict["origin"] == "reported" else ""]
+    band = f" ({', '.join(filter(None, said))})" if any(said) else ""
     return (
         name,
-        "-" if value is None else format_value(value, *verdict["bound"].values()),
+        format_value(value, verdict["bound"]),
         ", ".join(format_bound(verdict["bound"])),
         "-" if low is None else f"[{low:.3f}, {verdict['high']:.3f}]",
         _count(verdict),

@@ -1,0 +1,209 @@
+"""Curves as rows of statistics, and what is read off them: for the families that judge a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from pytest_vigate.data.coordinates import Bool, Float, Int
+from pytest_vigate.data.curves import Curve, Training, listed
+from pytest_vigate.data.dataset import Dataset
+from pytest_vigate.errors import UnmeasurableError
+from pytest_vigate.metrics.base import Key, Remarks, Statistics
+
+#: Codes of the key ``series``.
+TRAIN, VALIDATION = 0, 1
+ROLES = ("train", "validation")
+#: First columns of the statistics of a run; a value that is not finite is 0.
+COLUMNS = ("step", "value", "finite")
+#: Numbers that are sorted at once; 32 MB.
+_CHUNK = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """One curve, as its rows have it.
+
+    Args:
+        step: (m,) rising.
+        value: (m,) NaN where the log has no finite number.
+        row: (m,) which rows of the statistics.
+    """
+
+    step: Float
+    value: Float
+    row: Int
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    @property
+    def known(self) -> Bool:
+        """(m,) which values are finite."""
+        return ~np.isnan(self.value)
+
+    @property
+    def finite(self) -> Series:
+        """The points whose values are."""
+        known = self.known
+        return self if known.all() else Series(self.step[known], self.value[known], self.row[known])
+
+
+def of(data: Dataset) -> Training:
+    """The run of a dataset.
+
+    Raises:
+        UnmeasurableError: If it has none.
+    """
+    if data.training is None:
+        raise UnmeasurableError("the gate names no training log; declare data: {training: …}")
+    return data.training
+
+
+def statistics(
+    training: Training,
+    pair: tuple[Curve | None, Curve | None],
+    *,
+    notes: tuple[str, ...] = (),
+    undefined: Mapping[str, str] | None = None,
+) -> Statistics:
+    """One row a point of two curves, with the columns `COLUMNS`; the key ``series`` says of which it is.
+
+    Args:
+        training: Whose logged steps are the samples.
+        pair: Train and validation; None for what the log lacks.
+        notes: See `Statistics`.
+        undefined: See `Statistics`.
+    """
+    there = [(role, curve) for role, curve in enumerate(pair) if curve is not None]
+    empty = [np.empty(0)]
+    step = np.concatenate([*empty, *(curve.step for _, curve in there)])
+    value = np.concatenate([*empty, *(curve.value for _, curve in there)])
+    code = np.concatenate([np.empty(0, np.int64), *(np.full(len(curve), role) for role, curve in there)])
+    places = [np.searchsorted(training.steps, curve.step) for _, curve in there]
+    finite = np.isfinite(value)
+    remarks: Remarks = np.full(len(value), "", np.object_)
+    for i in np.flatnonzero(~finite):
+        remarks[i] = str(value[i])
+    return Statistics(
+        columns=COLUMNS,
+        values=np.column_stack([step, np.where(finite, value, 0), finite]),
+        sample=np.concatenate([np.empty(0, np.int64), *places]),
+        n=len(training.steps),
+        keys={"series": Key(code, tuple("" if curve is None else curve.name for curve in pair))},
+        notes=notes,
+        undefined=undefined or {},
+        remarks=remarks,
+    )
+
+
+def series(found: Statistics, weights: Float | None = None) -> tuple[Series, Series]:
+    """Train and validation, as the rows have them.
+
+    Args:
+        found: Rows of `statistics`.
+        weights: (n,) a step of weight 0 is not there, one of any other is; None for all.
+    """
+    kept = np.ones(len(found.sample), np.bool_) if weights is None else weights[found.sample] > 0
+    code, known = found.keys["series"].code, found.column("finite") > 0
+    step, value = found.column("step"), np.where(known, found.column("value"), np.nan)
+    rows = [np.flatnonzero(kept & (code == role)) for role in (TRAIN, VALIDATION)]
+    rows = [row[np.argsort(step[row], kind="stable")] for row in rows]
+    train, validation = (Series(step[row], value[row], row) for row in rows)
+    return train, validation
+
+
+def missing(training: Training, role: str) -> str:
+    """Why there is no train or validation loss, and what to do."""
+    return (
+        f"the log has no {role} loss; {listed(training.curves)}; if one of them is it, declare series: {{{role}: NAME}}"
+    )
+
+
+def copied(train: Curve | None, validation: Curve | None) -> str:
+    """Why a series is no validation: it is the train's; empty where it is not.
+
+    The same numbers under two names are a copy too, unless they are all equal, as two perfect scores are.
+    """
+    if train is None or validation is None:
+        return ""
+    if train.name == validation.name:
+        return f"train and validation are the same series {train.name!r}; declare the one that was validated"
+    same = np.array_equal(train.step, validation.step) and np.array_equal(train.value, validation.value)
+    if same and np.any(train.value != train.value[0]):
+        return f"{validation.name!r} is {train.name!r} point for point, and no validation; declare the one that was"
+    return ""
+
+
+def longest_pause(step: Float) -> float:
+    """The longest way from one point to the next, and from step 0 to the first."""
+    return float(np.max(np.diff(step, prepend=0.0))) if len(step) else 0.0
+
+
+def not_validated(train: Series, validation: Series) -> str:
+    """Why the last evaluation says nothing of the end of the run; empty where it does.
+
+    The train loss was logged on for as long as between any two evaluations, and no further one is there: it is
+    missing, or the two count their steps differently.
+    """
+    if not len(train) or not len(validation):
+        return ""
+    end, last = train.step[-1], validation.step[-1]
+    if end > last and end - last >= longest_pause(validation.step):
+        return (
+            f"the last evaluation is at step {last:.0f} and training goes on to step {end:.0f}, so the end of the run "
+            "was not validated, or the two count their steps differently"
+        )
+    return ""
+
+
+def effective(window: int, points: int) -> int:
+    """Points of a window: at most a quarter of the curve, so that short ones stay as they are."""
+    return max(1, min(window, points // 4))
+
+
+def medians(value: Float, window: int) -> Float:
+    """(m - window + 1,) the median of every window inside the curve."""
+    if window == 1:
+        return value
+    windows = sliding_window_view(value, window)
+    rows = max(1, _CHUNK // window)
+    return np.concatenate([np.median(windows[i : i + rows], axis=1) for i in range(0, len(windows), rows)])
+
+
+def means(value: Float, window: int) -> Float:
+    """(m - window + 1,) the mean of every window inside the curve."""
+    if window == 1:
+        return value
+    found: Float = sliding_window_view(value, window).mean(axis=1)
+    return found
+
+
+def change(step: Float, value: Float, *, share: float, least: int = 2) -> float:
+    """Relative change over the last share of a curve, by a least-squares line; NaN where there is none to draw.
+
+    Args:
+        step: (m,) rising.
+        value: (m,) finite.
+        share: Of the way from the first step to the last.
+        least: Points that the line goes through at least; before the share if it holds fewer.
+    """
+    if len(step) < 2:
+        return np.nan
+    end, span = step[-1], step[-1] - step[0]
+    chosen = min(int(np.searchsorted(step, end - share * span)), len(step) - least)
+    x, y = (step[max(chosen, 0) :] - end) / span, value[max(chosen, 0) :]
+    with np.errstate(over="ignore", invalid="ignore"):
+        middle = x - x.mean()
+        rate = (middle @ y) / (middle @ middle)
+        before = y.mean() - rate * (x.mean() + share)
+        found = rate * share / before if before > 0 else np.nan
+    return float(found) if np.isfinite(found) else np.nan
+
+
+def number(value: float) -> str:
+    """As sentences show it."""
+    return f"{value:.4g}"

@@ -1,0 +1,300 @@
+"""How a run went, in one of five names, with the rule that said so and what to do.
+
+The rules compare shares alone, so that they hold for losses of any size above 0. Their numbers are ours; they were
+tried on made-up curves of every kind (``tests/metrics/test_run_patterns.py`` prints how often they err) and on
+published runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from pytest_vigate.data.coordinates import Float
+from pytest_vigate.metrics._curves import Series, change, effective, means, medians, not_validated, number
+
+#: In the order of `Score.names`.
+NAMES: Final = ("healthy", "overfitting", "underfitting", "unstable", "not learning")
+#: What to do, from the vendor's pages on training metrics, in our words.
+ADVICE: Final = {
+    "healthy": "",
+    "overfitting": "train on more data, or for fewer epochs",
+    "underfitting": "train for longer, or a larger model",
+    "unstable": "halve the learning rate",
+    "not learning": "look at the annotation format and the learning rate",
+}
+#: Train points and evaluations below which nothing is named but what is not finite.
+FEWEST_POINTS: Final = 10
+FEWEST_EVALUATIONS: Final = 4
+#: Exact zeros in a row that are no loss: what a diverged model logs where a tool hides what is not finite.
+ZEROS: Final = 3
+
+#: A spike stands out from this many points before it, and needs a few of them.
+_REACH = 20
+_FEWEST_BEFORE = 5
+#: The deviation of a curve that is smooth, as a share of its median, and of its start: logs round to four digits.
+_FLOOR = 0.02
+_FLOOR_OF_START = 0.001
+#: The median deviation of normal noise, times this, is its standard deviation.
+_NORMAL = 1.4826
+#: And the standard deviation of a median is that of a mean times this.
+_OF_MEDIAN = 1.2533
+
+#: Points whose median stands for the start and the end of the train loss.
+_WINDOW = 5
+#: Share of the points that may spike.
+_SPIKY = 0.02
+#: Spikes below which a run is not called unstable, however short.
+_FEWEST_SPIKES = 3
+#: End of the train loss over its best from which a run has diverged.
+_DIVERGED = 1.5
+#: Least fall of a train loss that learns.
+_LEARNT = 0.05
+#: Rise of the validation loss from its best.
+_RISEN = 0.10
+#: Rise of the train loss that is none yet.
+_STAYED = 0.05
+#: Fall over the last fifth of a run that ends too early.
+_FALLING = 0.05
+#: Standard errors that a difference has to have to be one.
+_SURE = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a run is called.
+
+    Args:
+        name: One of `NAMES`; empty where it cannot be told.
+        rule: The rule that fired, or why it cannot be told.
+    """
+
+    name: str
+    rule: str
+
+    @property
+    def advice(self) -> str:
+        """What to do; empty for a healthy run."""
+        return ADVICE.get(self.name, "")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spikes:
+    """Points far above what came before them.
+
+    Args:
+        peak: (q,) index of the highest point of every excursion.
+        level: (q,) median before it.
+    """
+
+    peak: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+    level: Float
+
+
+def spikes(value: Float, multiple: float) -> Spikes | None:
+    """Excursions of a curve above the running median of the points before; None where it has too few points.
+
+    A point is above if it exceeds the median of the 20 points before it (as many as there are, five at least) by
+    more than `multiple` deviations; their deviation is 1.4826 times the median distance of these points from their
+    median, and no less than 2 % of that median and 0.1 % of the median of the first five points. Points above that
+    follow each other are one excursion.
+
+    Args:
+        value: (m,) finite.
+        multiple: Deviations.
+    """
+    if len(value) <= _FEWEST_BEFORE:
+        return None
+    least = _FLOOR_OF_START * abs(float(np.median(value[:_FEWEST_BEFORE])))
+    early = range(_FEWEST_BEFORE, min(_REACH, len(value)))
+    before = [(np.median(value[:i]), np.median(np.abs(value[:i] - np.median(value[:i])))) for i in early]
+    level, spread = np.array(before).reshape(-1, 2).T
+    if len(value) > _REACH:
+        centre, distance = _running(value[:-1])
+        level, spread = np.append(level, centre), np.append(spread, distance)
+    later = value[_FEWEST_BEFORE:]
+    floor = np.maximum(_FLOOR * np.abs(level), least)
+    above = np.flatnonzero(later - level > multiple * np.maximum(_NORMAL * spread, floor))
+    found = np.split(above, np.flatnonzero(np.diff(above) > 1) + 1) if len(above) else []
+    peak = np.array([run[np.argmax(later[run])] for run in found], np.int64)
+    return Spikes(peak + _FEWEST_BEFORE, level[peak])
+
+
+def _running(value: Float) -> tuple[Float, Float]:
+    """(m - 19,) median of every 20 points, and their median distance from it."""
+    windows = np.lib.stride_tricks.sliding_window_view(value, _REACH)
+    centre, distance = np.empty(len(windows)), np.empty(len(windows))
+    for i in range(0, len(windows), 100_000):
+        part = windows[i : i + 100_000]
+        centre[i : i + 100_000] = middle = np.median(part, axis=1)
+        distance[i : i + 100_000] = np.median(np.abs(part - middle[:, None]), axis=1)
+    return centre, distance
+
+
+def zeros(train: Series) -> float | None:
+    """The step from which the loss is exactly 0, `ZEROS` points at least in a row; None where it never is."""
+    nought = train.value == 0
+    if np.count_nonzero(nought) < ZEROS:
+        return None
+    runs = np.flatnonzero(np.convolve(nought, np.ones(ZEROS), "valid") == ZEROS)
+    return float(train.step[runs[0]]) if len(runs) else None
+
+
+def name_run(train: Series, validation: Series, *, found: Spikes | None, no_validation: str = "") -> Named:
+    """The name of a run: the first rule that fires.
+
+    Args:
+        train: Train loss.
+        validation: Validation loss; empty where the log has none.
+        found: Spikes among the finite points of the train loss.
+        no_validation: Why there is none, where the caller knows.
+    """
+    if not len(train):
+        return Named("", "the log has no train loss")
+    for curve, role in ((train, "train"), (validation, "validation")):
+        if not curve.known.all():
+            first = curve.step[~curve.known][0]
+            return Named("unstable", f"the {role} loss is not finite at step {first:.0f}")
+    if (collapsed := _collapsed(train)) is not None:
+        return Named("unstable", f"the train loss falls to exactly 0 at step {collapsed:.0f} and stays, as no loss does")
+    if len(train) < FEWEST_POINTS:
+        return Named("", f"{len(train)} points of the train loss are too few to tell; {FEWEST_POINTS} are needed")
+    if min(train.value.min(), validation.value.min(initial=np.inf)) < 0 or train.value[0] == 0:
+        return Named("", "there are losses at or below 0, and the rules compare shares")
+    run = _Run(train, validation)
+    return (
+        _unstable(run, found)
+        or _not_learning(run)
+        or _cannot_tell(train, validation, no_validation)
+        or _overfitting(run)
+        or _underfitting(run)
+        or _healthy(run)
+    )
+
+
+def _collapsed(train: Series) -> float | None:
+    """The step at which a loss falls to exactly 0 from more than 1 % of its start, and stays for a while.
+
+    One that comes near 0 step by step was rounded to 0 by its log.
+    """
+    step = zeros(train)
+    if step is None:
+        return None
+    before = train.value[train.step < step]
+    return step if not len(before) or before[-1] > 0.01 * before[0] else None
+
+
+class _Run:
+    """What the rules compare."""
+
+    def __init__(self, train: Series, validation: Series) -> None:
+        self.train, self.validation = train, validation
+        self.smoothed = medians(train.value, effective(_WINDOW, len(train)))
+        self.start, self.end = float(self.smoothed[0]), float(self.smoothed[-1])
+        # Stretches of a tenth of the points, so that the best is no luck of a noisy point.
+        self.best = float(medians(train.value, max(_WINDOW, len(train) // 10)).min())
+        self.noise = _noise(train.value)
+        self.error = self.noise * _OF_MEDIAN / np.sqrt(effective(_WINDOW, len(train)))
+        """Standard error of start and end, as a share."""
+        width = effective(3, len(validation)) if len(validation) else 1
+        self.evaluations = medians(validation.value, width)
+        self.at = medians(validation.step, width)
+
+    @property
+    def drop(self) -> float:
+        """Of the train loss."""
+        return 1 - self.end / self.start if self.start else 0.0
+
+    @property
+    def validation_drop(self) -> float:
+        """Of the validation loss."""
+        if len(self.evaluations) < FEWEST_EVALUATIONS - 1 or self.evaluations[0] <= 0:
+            return 0.0
+        return 1 - float(self.evaluations.min() / self.evaluations[0])
+
+    @property
+    def rise(self) -> float:
+        """Of the validation loss, from its best to its end."""
+        best = float(self.evaluations.min())
+        return float(self.evaluations[-1]) / best - 1 if best > 0 else 0.0
+
+
+def _noise(value: Float) -> float:
+    """Standard deviation of the noise of one point as a share of the loss, from neighbours in the second half."""
+    later = value[len(value) // 2 :]
+    level = float(np.median(later))
+    return _NORMAL * float(np.median(np.abs(np.diff(later)))) / np.sqrt(2) / level if level > 0 else 0.0
+
+
+def _unstable(run: _Run, found: Spikes | None) -> Named | None:
+    count, points = (0 if found is None else len(found.peak)), len(run.train)
+    if count >= max(_FEWEST_SPIKES, _SPIKY * points):
+        return Named("unstable", f"{count} spikes in {points} points of the train loss are more than {_SPIKY:.0%}")
+    if run.best > 0 and run.end / run.best >= max(_DIVERGED, 1 + _SURE * run.error):
+        return Named(
+            "unstable",
+            f"the train loss ends at {number(run.end)}, {run.end / run.best:.1f} times its best of {number(run.best)}",
+        )
+    return None
+
+
+def _not_learning(run: _Run) -> Named | None:
+    fell = f"the train loss fell by {run.drop:.1%}" if run.drop >= 0 else f"the train loss rose by {-run.drop:.1%}"
+    if np.all(run.train.value == run.train.value[0]):
+        return Named("not learning", "the train loss is the same at all steps")
+    if run.drop < _LEARNT:
+        return Named("not learning", f"{fell}, less than {_LEARNT:.0%}")
+    noise = _SURE * run.error * (1 - run.drop) * np.sqrt(2)
+    if run.drop < noise and run.validation_drop < _LEARNT:
+        return Named("not learning", f"{fell}, which its noise of {run.noise:.0%} a point explains")
+    return None
+
+
+def _cannot_tell(train: Series, validation: Series, why: str) -> Named | None:
+    if not len(validation):
+        return Named("", f"without a validation loss a run cannot be called healthy{': ' if why else ''}{why}")
+    if len(validation) < FEWEST_EVALUATIONS:
+        many = "1 evaluation is" if len(validation) == 1 else f"{len(validation)} evaluations are"
+        return Named("", f"{many} too few to tell; {FEWEST_EVALUATIONS} are needed")
+    if validation.value.min() == 0:
+        return Named("", "there are validation losses of 0, and the rules compare shares")
+    if train.step[0] > validation.step[-1]:
+        return Named("", not_validated(train, validation))
+    why = not_validated(train, validation)
+    return Named("", why) if why else None
+
+
+def _overfitting(run: _Run) -> Named | None:
+    if run.rise < _RISEN:
+        return None
+    best = int(np.argmin(run.evaluations))
+    at = run.at[best]
+    before = run.train.value[run.train.step <= at][-_WINDOW:]
+    then = float(np.median(before)) if len(before) else run.start
+    rose = f"the validation loss rose by {run.rise:.1%} from its best at about step {at:.0f}"
+    if run.end > then * (1 + max(_STAYED, _SURE * run.error)):
+        return Named("unstable", f"{rose}, and the train loss rose too, from {number(then)} to {number(run.end)}")
+    return Named("overfitting", f"{rose}, while the train loss went from {number(then)} to {number(run.end)}")
+
+
+def _underfitting(run: _Run) -> Named | None:
+    step, value = run.validation.step, run.validation.value
+    validation = change(step, value, share=0.2, least=max(3, len(step) // 3))
+    span = max(1, len(run.train) // 50)
+    train = change(means(run.train.step, span), means(run.train.value, span), share=0.2, least=len(run.train) // 3)
+    if not (validation <= -_FALLING and train <= -_FALLING / 2 and run.rise < _FALLING / 2):
+        return None
+    return Named(
+        "underfitting",
+        f"over the last fifth the train loss still falls by {-train:.1%} and the validation loss by {-validation:.1%}",
+    )
+
+
+def _healthy(run: _Run) -> Named:
+    best = int(np.argmin(run.validation.value))
+    last = run.validation.value[-1]
+    above = last / run.validation.value[best] - 1
+    ends = "at its best" if above == 0 else f"{above:.1%} above its best at step {run.validation.step[best]:.0f}"
+    return Named("healthy", f"the train loss fell by {run.drop:.1%}, and the validation loss ends {ends}")
