@@ -69,7 +69,7 @@ def test_digits_grow_until_value_and_bound_differ() -> None:
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_printed_value_equals_printed_bound_only_if_they_are_equal(value: float, bound: float) -> None:
-    shown = format_value(value, bound)
+    shown = format_value(value, {"min": bound})
     assert (float(shown) == bound) <= (value == bound)
     assert float(format_bound({"min": bound})[0].removeprefix(">= ")) == bound
 

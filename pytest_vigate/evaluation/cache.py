@@ -133,26 +133,30 @@ class Session:
         return Loaded(dataset, files, self._version, evidence)
 
     def _load_samples(self, data: Data, predicted: Source, loader: Loader, metrics: Sequence[Metric]) -> Loaded:
-        references, files = loader.references(data)
-        if references is not None and data.checkpoints:
-            references = prepared_once(references)
-        referenced = files[0].digest if files else ""
-        dataset, file = loader.samples(data, predicted, references, referenced=referenced)
+        predictions, file = loader.side(predicted)
+        references, files = None, [file]
+        if data.references is not None:
+            references, other = loader.side(data.references)
+            files.append(other)
+            if data.checkpoints:
+                references = prepared_once(references)
+        dataset = loader.joined(data, predictions, references, same=file.digest == files[-1].digest)
         steps = tuple(step for step, _ in data.checkpoints)
         if not steps:
-            return Loaded(dataset, (file, *files), self._version)
+            return Loaded(dataset, tuple(files), self._version)
         judged = next(i for i, (_, source) in enumerate(data.checkpoints) if source == predicted)
-        seen = [file]
+        seen: list[DataFile] = []
 
         def read(i: int) -> Dataset:
-            found, other = loader.samples(data, data.checkpoints[i][1], references, referenced=referenced)
+            table, other = loader.side(data.checkpoints[i][1])
+            found = loader.joined(data, table, references, same=other.digest == files[-1].digest)
             refuse_other_samples(steps[i], found, judged_step=steps[judged], judged=dataset)
             seen.append(other)
             return found
 
         own = [metric for metric in metrics if metric.evidence == "samples"]
         history = History(steps, judged, read, _statistics, own)
-        return Loaded(dataset, (file, *files), self._version, history=history, seen=seen)
+        return Loaded(dataset, tuple(files), self._version, history=history, seen=seen)
 
     def _load_checkpoints(self, data: Data, loader: Loader, metrics: Sequence[Metric]) -> Loaded:
         """The samples of all checkpoints, and those of the training beside them."""

@@ -55,42 +55,35 @@ class Loader:
         kinds = frozenset((name, type(reader)) for name, reader in self.readers.items())
         return kinds, frozenset(self.presets.values())
 
-    def references(self, data: Data) -> tuple[Table | None, tuple[DataFile, ...]]:
-        """The table of the references, where the gate names one.
+    def side(self, source: Source) -> tuple[Table, DataFile]:
+        """One side before joining.
 
         Raises:
             DataError: If it cannot be read.
         """
-        if data.references is None:
-            return None, ()
-        table = load(data.references, self.readers, self.presets)
-        return table, (_file(table),)
+        table = load(source, self.readers, self.presets)
+        return table, DataFile(source.role, source.file, table.source.format or "", digest(table.source), len(table))
 
-    def samples(
-        self, data: Data, predicted: Source, references: Table | None, *, referenced: str = ""
-    ) -> tuple[Dataset, DataFile]:
+    def joined(self, data: Data, predictions: Table, references: Table | None, *, same: bool) -> Dataset:
         """Predictions joined to their references.
 
         Args:
             data: How they are joined.
-            predicted: The predictions.
-            references: Their references; None where the predictions hold them, or none are needed.
-            referenced: Digest of the references.
+            predictions: What the model said.
+            references: What is true; None where the predictions hold it, or nothing is needed.
+            same: Both were read from the same content.
 
         Raises:
-            UnmeasurableError: If a side cannot be read, or the two cannot be joined.
+            UnmeasurableError: If the two cannot be joined.
         """
-        predictions = load(predicted, self.readers, self.presets)
-        file = _file(predictions)
-        own = references is None and predictions.counterpart is not None
         if references is None and predictions.counterpart is not None:
-            references = predictions.counterpart()
+            references, same = predictions.counterpart(), True
         if references is not None:
-            _refuse_self(predicted, data.references, predictions, references, same=own or file.digest == referenced)
+            _refuse_self(data.references, predictions, references, same=same)
         dataset = join(predictions, references, attributes=data.attributes, missing=data.missing, extra=data.extra)
         if data.unit is not None:
             dataset = arrange(dataset, data.unit, pictures=picture_names(predictions, references))
-        return replace(dataset, workspace=replace(self.workspace, roots=predicted.roots)), file
+        return replace(dataset, workspace=replace(self.workspace, roots=predictions.source.roots))
 
     def training(self, log: TrainingLog, *, checkpoint: int | None) -> tuple[Dataset, tuple[DataFile, ...]]:
         """A training run, judged at a checkpoint.
@@ -153,18 +146,16 @@ def _pictures(parts: list[Dataset]) -> Int:
     return np.concatenate(found)
 
 
-def _refuse_self(
-    predicted: Source, referenced: Source | None, predictions: Table, references: Table, *, same: bool
-) -> None:
+def _refuse_self(referenced: Source | None, predictions: Table, references: Table, *, same: bool) -> None:
     """References that judge themselves are always right. One file may hold both sides, in different fields.
 
     Args:
-        predicted: How the predictions are declared.
-        referenced: How the references are; None where the predictions hold them.
+        referenced: How the references are declared; None where the predictions hold them.
         predictions: What the model said.
         references: What is true.
         same: Both were read from the same content.
     """
+    predicted = predictions.source
     boxes = predictions.derive_boxes is not None and references.derive_boxes is not None
     other = referenced or predicted
     alike = predicted.fields == other.fields and predicted.declared == other.declared
@@ -181,8 +172,3 @@ def _refuse_self(
             f"{predicted.file}: predictions and references have the same content, so the references would judge "
             "themselves; name the model's outputs under predictions"
         )
-
-
-def _file(table: Table) -> DataFile:
-    source = table.source
-    return DataFile(source.role, source.file, source.format or "", digest(source), len(table))

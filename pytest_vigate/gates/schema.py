@@ -134,7 +134,7 @@ def _free(description: str, example: str) -> Schema:
 
 
 def _data() -> Schema:
-    return _mapping(
+    schema = _mapping(
         "Which files are judged.",
         {
             "predictions": _source("What the model said; {checkpoint} in the path stands for the step of each."),
@@ -176,6 +176,7 @@ def _data() -> Schema:
             "images": _text("Folder of the pictures, for reports.", "the path of a folder"),
         },
     )
+    return {**schema, "errorMessage": "expected a mapping with predictions, training or reported"}
 
 
 def _training() -> Schema:

@@ -304,7 +304,7 @@ def test_one_bad_file_is_read_once_for_all_thresholds(world: Path, run: Run, mon
         asked.append(source)
         return load(source, readers, presets)
 
-    monkeypatch.setattr("pytest_vigate.evaluation.cache.load", read_counting)
+    monkeypatch.setattr("pytest_vigate.evaluation.loading.load", read_counting)
     write_gate(world, "  bbox.f1: {min: 1%}\n  bbox.iou: {min: 1%}\n  coverage.predictions: {min: 1%}\n")
     (world / "predictions.jsonl").unlink()
     run().assert_outcomes(errors=3)

@@ -23,6 +23,7 @@ def test_properties_hold_the_whole_evidence(world: Path, run: Run, family: str) 
     assert signature.startswith("bbox|assign:hungarian|iou:0.5|labels:ignore|min_score:none|version:")
     assert found == {
         "vigate.score": "bbox.f1",
+        "vigate.origin": "measured",
         "vigate.value": "0.75",
         "vigate.bound": ">= 0.7",
         "vigate.margin": repr(0.75 - 0.7),
