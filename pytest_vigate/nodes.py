@@ -326,6 +326,7 @@ def _family(family: Family) -> dict[str, Any]:
                 "method": found.method,
                 "draws": len(found.draws),
                 "band": found.score.band(found.value),
+                "better": found.score.direction,
             }
             for name, found in family.estimates.items()
         },

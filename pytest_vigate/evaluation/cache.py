@@ -155,7 +155,8 @@ class Session:
             return found
 
         own = [metric for metric in metrics if metric.evidence == "samples"]
-        history = History(steps, judged, read, _statistics, own)
+        kept = {metric.judges for metric in metrics if metric.judges is not None}
+        history = History(steps, judged, read, _statistics, own, kept)
         return Loaded(dataset, tuple(files), self._version, history=history, seen=seen)
 
     def _load_checkpoints(self, data: Data, loader: Loader, metrics: Sequence[Metric]) -> Loaded:
@@ -212,11 +213,7 @@ class Loaded:
         """
         if self.history is None:
             return (self._statistics(metric),)
-        found = self.history.statistics(metric, own=self._statistics(metric))
-        for step, one in zip(self.history.steps, found, strict=True):
-            if isinstance(one, UnmeasurableError):
-                raise UnmeasurableError(f"at checkpoint {step}: {one}")
-        return found  # type: ignore[return-value]  # those that are none have been raised
+        return self.history.statistics(metric, own=self._statistics(metric))
 
     def at_steps(self, metric: Metric, steps: Sequence[int | None], judged: int) -> tuple[Statistics | None, ...]:
         """The same at given checkpoints, None where there is none; a gate without checkpoints has the judged one.
@@ -265,7 +262,7 @@ class Loaded:
     def _over_checkpoints(self, metric: Metric) -> tuple[tuple[int, Mapping[str, float]], ...]:
         if self.history is None or metric.evidence != "samples":
             return ()
-        return tuple(self.history.scores(metric, own=self._statistics(metric)))
+        return self.history.scores(metric, own=self._statistics(metric))
 
     def beside(self, metric: Metric, part: Slice) -> Mapping[str, float]:
         """Scores of another family on the samples of a slice, by name; none where it cannot say anything of them."""

@@ -1,8 +1,9 @@
-"""Checkpoints: every one is read once and scored by all families of the gate; only statistics are kept."""
+"""Checkpoints: every one is read once and scored by all families of the gate; of most only the scores are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,8 +12,8 @@ from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.metrics.base import Metric, Statistics
 
-#: Statistics of a family at a checkpoint, or why there are none.
-Found = Statistics | UnmeasurableError
+#: Values of all scores of a family at a checkpoint.
+Values = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,10 +22,11 @@ class History:
 
     Args:
         steps: (C,) rising.
-        judged: Index of the checkpoint that is judged.
+        judged: Index of the checkpoint that is judged, which is not read here.
         read: Reads the samples of another checkpoint, by its index.
         score: Statistics of a family on samples.
         metrics: Families that the gate asks for: all are scored in one pass over the files.
+        kept: Those whose statistics are asked for too, and not their scores alone.
     """
 
     steps: tuple[int, ...]
@@ -32,10 +34,33 @@ class History:
     read: Callable[[int], Dataset]
     score: Callable[[Dataset, Metric], Statistics]
     metrics: Sequence[Metric]
-    _found: dict[Metric, tuple[Found, ...]] = field(default_factory=dict)
+    kept: Collection[Metric]
+    _values: dict[Metric, list[Values]] = field(default_factory=dict)
+    _statistics: dict[Metric, list[Statistics | UnmeasurableError]] = field(default_factory=dict)
+    _failed: list[UnmeasurableError] = field(default_factory=list)
 
-    def statistics(self, metric: Metric, *, own: Statistics) -> tuple[Found, ...]:
-        """(C,) statistics of a family, or why there are none at that checkpoint.
+    def statistics(self, metric: Metric, *, own: Statistics) -> tuple[Statistics, ...]:
+        """(C,) statistics of a family, without remarks but for the judged checkpoint's own.
+
+        Args:
+            metric: The family.
+            own: Its statistics at the judged checkpoint.
+
+        Raises:
+            UnmeasurableError: If a checkpoint cannot be read, has not answered the same samples as the judged one, or
+                does not carry the family.
+        """
+        if metric not in self._statistics:
+            self._pass({metric: None, **dict.fromkeys(self.kept)})
+        found = [*self._statistics[metric]]
+        found.insert(self.judged, own)
+        for step, one in zip(self.steps, found, strict=True):
+            if isinstance(one, UnmeasurableError):
+                raise UnmeasurableError(f"at checkpoint {step}: {one}")
+        return tuple(one for one in found if isinstance(one, Statistics))
+
+    def scores(self, metric: Metric, *, own: Statistics) -> tuple[tuple[int, Values], ...]:
+        """Every checkpoint with all scores of a family on all samples, NaN where it does not carry the family.
 
         Args:
             metric: The family.
@@ -44,40 +69,45 @@ class History:
         Raises:
             UnmeasurableError: If a checkpoint cannot be read, or has not answered the same samples as the judged one.
         """
-        if metric not in self._found:
-            wanted = dict.fromkeys((metric, *(one for one in self.metrics if one not in self._found)))
-            rows = [self._pass(i, wanted) for i in range(len(self.steps)) if i != self.judged]
-            self._found.update({one: tuple(row[one] for row in rows) for one in wanted})
-        others = self._found[metric]
-        return (*others[: self.judged], own, *others[self.judged :])
+        if metric not in self._values:
+            self._pass(dict.fromkeys(self.kept))
+        found = [*self._values[metric]]
+        found.insert(self.judged, _values(metric, own))
+        return tuple(zip(self.steps, found, strict=True))
 
-    def _pass(self, i: int, wanted: dict[Metric, None]) -> dict[Metric, Found]:
-        dataset = self.read(i)
-        found: dict[Metric, Found] = {}
-        for metric in wanted:
+    def _pass(self, kept: Mapping[Metric, None]) -> None:
+        """Read all checkpoints, one after another, and score each by every family."""
+        if self._failed:  # nothing is read again for the next threshold
+            raise self._failed[0]
+        wanted = dict.fromkeys((*self.metrics, *kept))
+        values: dict[Metric, list[Values]] = {metric: [] for metric in wanted}
+        statistics: dict[Metric, list[Statistics | UnmeasurableError]] = {metric: [] for metric in kept}
+        for i in range(len(self.steps)):
+            if i == self.judged:
+                continue
             try:
-                found[metric] = replace(self.score(dataset, metric), remarks=None)
+                dataset = self.read(i)
             except UnmeasurableError as error:
-                found[metric] = error
-        return found
+                self._failed.append(error)
+                raise
+            for metric in wanted:
+                found: Statistics | UnmeasurableError
+                try:
+                    found = self.score(dataset, metric)
+                except UnmeasurableError as error:
+                    found = error
+                if metric in kept:
+                    statistics[metric].append(replace(found, remarks=None) if isinstance(found, Statistics) else found)
+                values[metric].append(_values(metric, found))
+        self._values.update(values)
+        self._statistics.update(statistics)
 
-    def scores(self, metric: Metric, *, own: Statistics) -> Iterator[tuple[int, dict[str, float]]]:
-        """Every checkpoint with all scores of a family on all samples, NaN where it has none.
 
-        Args:
-            metric: The family.
-            own: Its statistics at the judged checkpoint.
-
-        Raises:
-            UnmeasurableError: As `statistics`.
-        """
-        names = [score.name for score in metric.configured]
-        for step, found in zip(self.steps, self.statistics(metric, own=own), strict=True):
-            if isinstance(found, UnmeasurableError):
-                yield step, dict.fromkeys(names, float("nan"))
-            else:
-                values = metric.evaluate(found, np.ones((1, found.n)))[0]
-                yield step, dict(zip(names, map(float, values), strict=True))
+def _values(metric: Metric, found: Statistics | UnmeasurableError) -> Values:
+    names = [score.name for score in metric.configured]
+    if isinstance(found, UnmeasurableError):
+        return dict.fromkeys(names, math.nan)
+    return dict(zip(names, map(float, metric.evaluate(found, np.ones((1, found.n)))[0]), strict=True))
 
 
 def refuse_other_samples(step: int, found: Dataset, *, judged_step: int, judged: Dataset) -> None:

@@ -263,6 +263,11 @@ class Metric(ABC):
         """Whether samples can be drawn anew for an interval: the steps of a run follow from each other."""
         return self.evidence in ("samples", "checkpoints")
 
+    @property
+    def judges(self) -> Metric | None:
+        """The family whose scores this one compares over checkpoints; most look at none."""
+        return None
+
     def bind(self, asked: Sequence[str], families: Mapping[str, Metric]) -> Metric:
         """The metric with what its gate says elsewhere: most need nothing of it.
 

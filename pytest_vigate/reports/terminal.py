@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_vigate.reports import escape, matrix
+from pytest_vigate.reports import checkpoints, escape, matrix
 from pytest_vigate.verdicts import WORDS, format_bound, format_value
 
 #: Colour of a verdict's line.
@@ -33,6 +33,7 @@ def summary(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield from ((f"      {line}", "") for text in said for line in escape.lines(text))
         for family in gate["families"]:
             yield from ((f"  {line}".rstrip(), "") for line in matrix.lines(family))
+        yield from ((f"  {line}", "") for line in checkpoints.lines(gate))
     yield _counts(record["counts"], judged=len(verdicts)), _colour(record)
 
 
