@@ -165,6 +165,11 @@ class Session:
         train = None
         if data.train is not None:
             train = self.load(data.train, evidence="samples", loader=loader, metrics=metrics)
+            if validation.read[0].digest == train.read[0].digest:
+                raise UnmeasurableError(
+                    f"{train.read[0].path}: the predictions for the samples of the training are those for validation, "
+                    "so there can be no gap; name those of the training under data.train"
+                )
         steps: tuple[int | None, ...] = validation.history.steps if validation.history else (None,)
         judged = validation.history.judged if validation.history else 0
         checkpoints = Checkpoints(

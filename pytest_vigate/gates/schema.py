@@ -142,7 +142,7 @@ def _data() -> Schema:
             "checkpoint": _either(
                 "Which checkpoint is judged.",
                 "last, or the step of a checkpoint such as 1500",
-                _choice("The last one.", "last"),
+                _expected("string", "The last one.", "last, or the step of a checkpoint such as 1500", enum=["last"]),
                 _expected("integer", "Its step.", "a whole number from 0", minimum=0),
                 default="last",
             ),
