@@ -1,7 +1,7 @@
 """`vigate`: what can be asked without judging anything.
 
 The commands run inside pytest's own start-up, so that installed plugins and ``conftest.py`` files bring in their
-families and readers just as they do in a run.
+families and readers just as they do in a run; but for ``pull``, which asks a platform and knows neither.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 
 from pytest_vigate import __version__
 from pytest_vigate.data.dataset import Dataset
-from pytest_vigate.errors import GateFileError, PluginError, UnmeasurableError, did_you_mean
+from pytest_vigate.errors import DataError, GateFileError, PluginError, UnmeasurableError, did_you_mean
 from pytest_vigate.evaluation.cache import Loaded, Session
 from pytest_vigate.evaluation.loading import Loader
 from pytest_vigate.evaluation.plan import Plan, read_plan
@@ -27,6 +27,7 @@ from pytest_vigate.metrics import documentation
 from pytest_vigate.metrics.base import Metric
 from pytest_vigate.nodes import registries, roots, shown, workspace
 from pytest_vigate.plugin import SUFFIXES
+from pytest_vigate.pull import UsageError, pull_vi
 from pytest_vigate.reports import escape
 from pytest_vigate.verdicts import judge
 
@@ -43,12 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 if all is well, 1 if a command found something wrong, 2 if a gate file has problems, 4 for wrong usage.
     """
     options = _parser().parse_args(arguments)
-    return _within_pytest(options.command, options)
+    return options.fetch(options) if options.fetch else _within_pytest(options.command, options)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("vigate", description="Quality gates for vision-language models.")
     parser.add_argument("--version", action="version", version=f"pytest-vigate {__version__}")
+    parser.set_defaults(fetch=None)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     lint = commands.add_parser("lint", help="check gate files, without judging")
     lint.add_argument("paths", nargs="+", metavar="PATH", help="gate files, or folders to search for them")
@@ -63,6 +65,18 @@ def _parser() -> argparse.ArgumentParser:
     metrics = commands.add_parser("metrics", help="list the metric families, or print the page of one")
     metrics.add_argument("name", nargs="?", metavar="NAME", help="family to print the page of")
     metrics.set_defaults(command=_metrics, paths=[])
+    pull = commands.add_parser("pull", help="write what a platform knows of a training run to a file")
+    platforms = pull.add_subparsers(title="platforms", required=True, metavar="PLATFORM")
+    vi = platforms.add_parser(
+        "vi",
+        help="Datature Vi: the evaluation metrics of every checkpoint",
+        description="Write the evaluation metrics of every checkpoint of a run of Datature Vi, and the facts of the "
+        "run, to a JSON file that data.training reads. The secret key and the organization come from "
+        "DATATURE_VI_SECRET_KEY and DATATURE_VI_ORGANIZATION_ID in the environment.",
+    )
+    vi.add_argument("run", metavar="RUN", help="id of the run")
+    vi.add_argument("--output", type=Path, metavar="FILE", help="file to write; vi-RUN.json if not given")
+    vi.set_defaults(fetch=_pull_vi)
     return parser
 
 
@@ -220,6 +234,18 @@ def _metrics(config: pytest.Config, options: argparse.Namespace) -> int:
         _complain(f"unknown metric {options.name!r}; {hint}")
         return 4
     print(documentation.page(families[options.name]), end="")
+    return 0
+
+
+def _pull_vi(options: argparse.Namespace) -> int:
+    try:
+        print(pull_vi(options.run, options.output or Path(f"vi-{options.run}.json")))
+    except UsageError as error:
+        _complain(str(error))
+        return 4
+    except DataError as error:
+        _complain(str(error))
+        return 1
     return 0
 
 

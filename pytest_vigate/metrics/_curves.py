@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.curves import Curve, Training, listed
 from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.errors import UnmeasurableError
-from pytest_vigate.metrics.base import Key, Remarks, Statistics
+from pytest_vigate.metrics.base import Key, Remarks, Score, Statistics
 
 #: Codes of the key ``series``.
 TRAIN, VALIDATION = 0, 1
@@ -171,14 +171,13 @@ def medians(value: Float, window: int) -> Float:
         return value
     windows = sliding_window_view(value, window)
     rows = max(1, _CHUNK // window)
-    return np.concatenate([np.median(windows[i : i + rows], axis=1) for i in range(0, len(windows), rows)])
+    return np.concatenate([middle(windows[i : i + rows]) for i in range(0, len(windows), rows)])
 
 
-def means(value: Float, window: int) -> Float:
-    """(m - window + 1,) the mean of every window inside the curve."""
-    if window == 1:
-        return value
-    found: Float = sliding_window_view(value, window).mean(axis=1)
+def middle(rows: Float) -> Float:
+    """(q,) median of every row: sorting short rows takes a quarter of the time of `np.median`."""
+    ordered, width = np.sort(rows, axis=1), rows.shape[1]
+    found: Float = (ordered[:, (width - 1) // 2] + ordered[:, width // 2]) / 2
     return found
 
 
@@ -207,3 +206,8 @@ def change(step: Float, value: Float, *, share: float, least: int = 2) -> float:
 def number(value: float) -> str:
     """As sentences show it."""
     return f"{value:.4g}"
+
+
+def no_other_run(found: Statistics, scores: Sequence[Score]) -> Float:
+    """(n, s) of NaN, without its memory: what `Metric.leave_one_out` says where no sample can be left out."""
+    return np.broadcast_to(np.float64(np.nan), (found.n, len(scores)))

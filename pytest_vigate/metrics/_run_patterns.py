@@ -8,12 +8,13 @@ published runs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import median
 from typing import Final
 
 import numpy as np
 
 from pytest_vigate.data.coordinates import Float
-from pytest_vigate.metrics._curves import Series, change, effective, means, medians, not_validated, number
+from pytest_vigate.metrics._curves import Series, change, effective, medians, middle, not_validated, number
 
 #: In the order of `Score.names`.
 NAMES: Final = ("healthy", "overfitting", "underfitting", "unstable", "not learning")
@@ -42,8 +43,13 @@ _NORMAL = 1.4826
 #: And the standard deviation of a median is that of a mean times this.
 _OF_MEDIAN = 1.2533
 
-#: Points whose median stands for the start and the end of the train loss.
+#: Points whose median stands for the start and the end of the train loss: one in 50 of a long curve.
 _WINDOW = 5
+_LONG = 50
+#: Evaluations whose median stands for one, where there are enough.
+_EVALUATIONS = 3
+#: Noise of a point, as a share of the loss, from which the loss of single batches jumps without a fault of the run.
+NOISY: Final = 1.0
 #: Share of the points that may spike.
 _SPIKY = 0.02
 #: Spikes below which a run is not called unstable, however short.
@@ -52,11 +58,15 @@ _FEWEST_SPIKES = 3
 _DIVERGED = 1.5
 #: Least fall of a train loss that learns.
 _LEARNT = 0.05
+#: Fall of the validation loss that shows learning where the train loss is too noisy to.
+_CONFIRMED = 0.10
 #: Rise of the validation loss from its best.
 _RISEN = 0.10
 #: Rise of the train loss that is none yet.
 _STAYED = 0.05
-#: Fall over the last fifth of a run that ends too early.
+#: Share of a run that is its end.
+_END = 0.2
+#: Fall over the end of a run that ends too early.
 _FALLING = 0.05
 #: Standard errors that a difference has to have to be one.
 _SURE = 3.0
@@ -108,9 +118,7 @@ def spikes(value: Float, multiple: float) -> Spikes | None:
     if len(value) <= _FEWEST_BEFORE:
         return None
     least = _FLOOR_OF_START * abs(float(np.median(value[:_FEWEST_BEFORE])))
-    early = range(_FEWEST_BEFORE, min(_REACH, len(value)))
-    before = [(np.median(value[:i]), np.median(np.abs(value[:i] - np.median(value[:i])))) for i in early]
-    level, spread = np.array(before).reshape(-1, 2).T
+    level, spread = np.array([_centre(value[:i]) for i in range(_FEWEST_BEFORE, min(_REACH, len(value)))]).T
     if len(value) > _REACH:
         centre, distance = _running(value[:-1])
         level, spread = np.append(level, centre), np.append(spread, distance)
@@ -122,14 +130,20 @@ def spikes(value: Float, multiple: float) -> Spikes | None:
     return Spikes(peak + _FEWEST_BEFORE, level[peak])
 
 
+def _centre(value: Float) -> tuple[float, float]:
+    """Median, and median distance from it."""
+    level = median(given := value.tolist())
+    return level, median(abs(x - level) for x in given)
+
+
 def _running(value: Float) -> tuple[Float, Float]:
     """(m - 19,) median of every 20 points, and their median distance from it."""
     windows = np.lib.stride_tricks.sliding_window_view(value, _REACH)
     centre, distance = np.empty(len(windows)), np.empty(len(windows))
     for i in range(0, len(windows), 100_000):
         part = windows[i : i + 100_000]
-        centre[i : i + 100_000] = middle = np.median(part, axis=1)
-        distance[i : i + 100_000] = np.median(np.abs(part - middle[:, None]), axis=1)
+        centre[i : i + 100_000] = level = middle(part)
+        distance[i : i + 100_000] = middle(np.abs(part - level[:, None]))
     return centre, distance
 
 
@@ -142,14 +156,13 @@ def zeros(train: Series) -> float | None:
     return float(train.step[runs[0]]) if len(runs) else None
 
 
-def name_run(train: Series, validation: Series, *, found: Spikes | None, no_validation: str = "") -> Named:
+def name_run(train: Series, validation: Series, found: Spikes | None) -> Named:
     """The name of a run: the first rule that fires.
 
     Args:
         train: Train loss.
         validation: Validation loss; empty where the log has none.
-        found: Spikes among the finite points of the train loss.
-        no_validation: Why there is none, where the caller knows.
+        found: Spikes among the finite points of the train loss; None where it has too few to tell.
     """
     if not len(train):
         return Named("", "the log has no train loss")
@@ -158,7 +171,9 @@ def name_run(train: Series, validation: Series, *, found: Spikes | None, no_vali
             first = curve.step[~curve.known][0]
             return Named("unstable", f"the {role} loss is not finite at step {first:.0f}")
     if (collapsed := _collapsed(train)) is not None:
-        return Named("unstable", f"the train loss falls to exactly 0 at step {collapsed:.0f} and stays, as no loss does")
+        return Named(
+            "unstable", f"the train loss falls to exactly 0 at step {collapsed:.0f} and stays, as no loss does"
+        )
     if len(train) < FEWEST_POINTS:
         return Named("", f"{len(train)} points of the train loss are too few to tell; {FEWEST_POINTS} are needed")
     if min(train.value.min(), validation.value.min(initial=np.inf)) < 0 or train.value[0] == 0:
@@ -167,7 +182,7 @@ def name_run(train: Series, validation: Series, *, found: Spikes | None, no_vali
     return (
         _unstable(run, found)
         or _not_learning(run)
-        or _cannot_tell(train, validation, no_validation)
+        or _cannot_tell(train, validation)
         or _overfitting(run)
         or _underfitting(run)
         or _healthy(run)
@@ -191,14 +206,15 @@ class _Run:
 
     def __init__(self, train: Series, validation: Series) -> None:
         self.train, self.validation = train, validation
-        self.smoothed = medians(train.value, effective(_WINDOW, len(train)))
+        self.window = max(effective(_WINDOW, len(train)), len(train) // _LONG)
+        self.smoothed = medians(train.value, self.window)
         self.start, self.end = float(self.smoothed[0]), float(self.smoothed[-1])
         # Stretches of a tenth of the points, so that the best is no luck of a noisy point.
         self.best = float(medians(train.value, max(_WINDOW, len(train) // 10)).min())
-        self.noise = _noise(train.value)
-        self.error = self.noise * _OF_MEDIAN / np.sqrt(effective(_WINDOW, len(train)))
+        self.noise = noise(train.value)
+        self.error = self.noise * _OF_MEDIAN / np.sqrt(self.window)
         """Standard error of start and end, as a share."""
-        width = effective(3, len(validation)) if len(validation) else 1
+        width = effective(_EVALUATIONS, len(validation))
         self.evaluations = medians(validation.value, width)
         self.at = medians(validation.step, width)
 
@@ -216,23 +232,31 @@ class _Run:
 
     @property
     def rise(self) -> float:
-        """Of the validation loss, from its best to its end."""
-        best = float(self.evaluations.min())
-        return float(self.evaluations[-1]) / best - 1 if best > 0 else 0.0
+        """Of the validation loss from best to end: of the medians, or of the evaluations if beyond their noise."""
+        value = self.validation.value
+        smooth, raw = (float(curve[-1] / curve.min()) - 1 for curve in (self.evaluations, value))
+        bends = np.abs(np.diff(value, 2))
+        # The second difference of noise has the variance of six of it.
+        noise = _NORMAL * float(np.median(bends)) / np.sqrt(6) / float(value.min())
+        return max(smooth, raw) if raw >= _RISEN + _SURE * np.sqrt(2) * noise else smooth
 
 
-def _noise(value: Float) -> float:
-    """Standard deviation of the noise of one point as a share of the loss, from neighbours in the second half."""
+def noise(value: Float) -> float:
+    """Standard deviation of the noise of a point as a share of the loss, from neighbours in the second half.
+
+    Args:
+        value: (m,) finite, two points at least.
+    """
     later = value[len(value) // 2 :]
     level = float(np.median(later))
     return _NORMAL * float(np.median(np.abs(np.diff(later)))) / np.sqrt(2) / level if level > 0 else 0.0
 
 
 def _unstable(run: _Run, found: Spikes | None) -> Named | None:
-    count, points = (0 if found is None else len(found.peak)), len(run.train)
+    count, points = (0 if found is None or run.noise > NOISY else len(found.peak)), len(run.train)
     if count >= max(_FEWEST_SPIKES, _SPIKY * points):
         return Named("unstable", f"{count} spikes in {points} points of the train loss are more than {_SPIKY:.0%}")
-    if run.best > 0 and run.end / run.best >= max(_DIVERGED, 1 + _SURE * run.error):
+    if run.best > 0 and run.end / run.best >= max(_DIVERGED, 1 + _SURE * np.sqrt(2) * run.error):
         return Named(
             "unstable",
             f"the train loss ends at {number(run.end)}, {run.end / run.best:.1f} times its best of {number(run.best)}",
@@ -241,27 +265,27 @@ def _unstable(run: _Run, found: Spikes | None) -> Named | None:
 
 
 def _not_learning(run: _Run) -> Named | None:
-    fell = f"the train loss fell by {run.drop:.1%}" if run.drop >= 0 else f"the train loss rose by {-run.drop:.1%}"
+    fell = f"the train loss {'fell' if run.drop >= 0 else 'rose'} by about {abs(run.drop):.1%}"
     if np.all(run.train.value == run.train.value[0]):
         return Named("not learning", "the train loss is the same at all steps")
+    noise = _SURE * np.sqrt(2) * run.error * (1 - run.drop)
+    if run.validation_drop >= _CONFIRMED and abs(run.drop) < noise:
+        return None
     if run.drop < _LEARNT:
         return Named("not learning", f"{fell}, less than {_LEARNT:.0%}")
-    noise = _SURE * run.error * (1 - run.drop) * np.sqrt(2)
-    if run.drop < noise and run.validation_drop < _LEARNT:
+    if run.drop < noise:
         return Named("not learning", f"{fell}, which its noise of {run.noise:.0%} a point explains")
     return None
 
 
-def _cannot_tell(train: Series, validation: Series, why: str) -> Named | None:
+def _cannot_tell(train: Series, validation: Series) -> Named | None:
     if not len(validation):
-        return Named("", f"without a validation loss a run cannot be called healthy{': ' if why else ''}{why}")
+        return Named("", "without a validation loss a run cannot be called healthy")
     if len(validation) < FEWEST_EVALUATIONS:
         many = "1 evaluation is" if len(validation) == 1 else f"{len(validation)} evaluations are"
         return Named("", f"{many} too few to tell; {FEWEST_EVALUATIONS} are needed")
     if validation.value.min() == 0:
         return Named("", "there are validation losses of 0, and the rules compare shares")
-    if train.step[0] > validation.step[-1]:
-        return Named("", not_validated(train, validation))
     why = not_validated(train, validation)
     return Named("", why) if why else None
 
@@ -280,15 +304,19 @@ def _overfitting(run: _Run) -> Named | None:
 
 
 def _underfitting(run: _Run) -> Named | None:
-    step, value = run.validation.step, run.validation.value
-    validation = change(step, value, share=0.2, least=max(3, len(step) // 3))
-    span = max(1, len(run.train) // 50)
-    train = change(means(run.train.step, span), means(run.train.value, span), share=0.2, least=len(run.train) // 3)
-    if not (validation <= -_FALLING and train <= -_FALLING / 2 and run.rise < _FALLING / 2):
+    """Lines through the last third of the points, at what they say of the last fifth of the run."""
+    many, evaluations = len(run.smoothed), len(run.validation)
+    at = medians(run.train.step, run.window)
+    train = change(at, run.smoothed, share=_END, least=many // 3)
+    validation = change(run.validation.step, run.validation.value, share=_END, least=max(3, evaluations // 3))
+    # Of a line through a third of the points, at both ends of a fifth.
+    error = run.noise * np.sqrt(12 * 3 / many) * _END * 3
+    if not (validation <= -_FALLING and train - 2 * error <= -_FALLING and run.rise < _FALLING):
         return None
+    of_train = f"falls by {-train:.1%}" if train < 0 else "is too noisy to tell"
     return Named(
         "underfitting",
-        f"over the last fifth the train loss still falls by {-train:.1%} and the validation loss by {-validation:.1%}",
+        f"over the last fifth the validation loss still falls by {-validation:.1%}, and the train loss {of_train}",
     )
 
 
@@ -297,4 +325,4 @@ def _healthy(run: _Run) -> Named:
     last = run.validation.value[-1]
     above = last / run.validation.value[best] - 1
     ends = "at its best" if above == 0 else f"{above:.1%} above its best at step {run.validation.step[best]:.0f}"
-    return Named("healthy", f"the train loss fell by {run.drop:.1%}, and the validation loss ends {ends}")
+    return Named("healthy", f"the train loss fell by about {run.drop:.0%}, and the validation loss ends {ends}")

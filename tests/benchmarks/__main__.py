@@ -26,6 +26,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = {
     "many-replies": ("replies", "run_many"),
     "hostile-replies": ("replies", "run_hostile"),
     "schema": ("schema", "run"),
+    "events": ("events", "run"),
 }
 
 

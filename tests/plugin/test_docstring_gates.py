@@ -12,7 +12,7 @@ import pytest
 from pytest_vigate.metrics import builtin
 from pytest_vigate.metrics.base import Metric
 from reading import Run
-from worlds import write_answers, write_coco, write_replies, write_world
+from worlds import write_answers, write_coco, write_replies, write_run, write_world
 
 #: What the examples need.
 MARKS = {"bertscore": [pytest.mark.bertscore]}
@@ -26,6 +26,7 @@ def test_gate_example_judges_its_family(metric: type[Metric], pytester: pytest.P
     write_coco(pytester.path, scores=[0.9, 0.1] * 8)
     write_answers(pytester.path)
     write_replies(pytester.path)
+    write_run(pytester.path)
     block = re.search(r"```yaml\n(.*?)\n *```", inspect.cleandoc(metric.__doc__ or ""), flags=re.DOTALL)
     assert block is not None
     path = Path(pytester.path / "docstring.gate.yaml")

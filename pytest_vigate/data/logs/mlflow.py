@@ -7,21 +7,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, NoReturn
 
 import numpy as np
 
 from pytest_vigate.data.coordinates import Float, Int
-from pytest_vigate.data.curves import Points, Training, TrainingLog, assemble, single
+from pytest_vigate.data.curves import Points, Training, TrainingLog, assemble, listed, single
 from pytest_vigate.data.files import entries, inside, read_binary, read_bytes, read_text, shown
 from pytest_vigate.data.logs import LogReader
+from pytest_vigate.data.logs._declared import find_hyperparameters
 from pytest_vigate.data.replies import ParseFailure, quoted
 from pytest_vigate.data.syntaxes import Syntax, parse
-from pytest_vigate.data.tables import Source
 from pytest_vigate.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
     import sqlite3
+
+#: Series of one run: each is a curve of its own.
+MOST_SERIES: Final = 100_000
 
 _SQLITE: Final = b"SQLite format 3\0"
 #: Runs that a message lists.
@@ -31,16 +35,17 @@ _INFINITE: Final = 1.7976931348623157e308
 #: MLflow's RunStatus, which the file store writes as a number.
 _STATUS: Final = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 _NAME_TAG: Final = "mlflow.runName"
+_PATHS: Final = "the path is that of mlflow.db, of mlruns, or of an experiment or run in it"
 
-_BOXES: Final = ("box_loss", "cls_loss", "dfl_loss")
+_BOXES: Final = (("box_loss", "cls_loss", "dfl_loss"), ("box_loss", "cls_loss", "l1_loss"))
 #: Transformers and Keras, Lightning, their TensorBoard names, Ultralytics.
-_TRAIN: Final = (
+_TRAIN: Final[tuple[str | tuple[str, ...], ...]] = (
     *("loss", "train_loss", "train/loss", "training_loss", "train_loss_epoch"),
-    tuple(f"train/{name}" for name in _BOXES),
+    *(tuple(f"train/{name}" for name in names) for names in _BOXES),
 )
-_VALIDATION: Final = (
+_VALIDATION: Final[tuple[str | tuple[str, ...], ...]] = (
     *("eval_loss", "val_loss", "eval/loss", "val/loss", "validation_loss", "validation/loss", "valid_loss"),
-    tuple(f"val/{name}" for name in _BOXES),
+    *(tuple(f"val/{name}" for name in names) for names in _BOXES),
 )
 _RATE: Final = ("learning_rate", "lr", "train/learning_rate", "lr/pg0")
 
@@ -115,18 +120,20 @@ def _folders(folder: Path) -> Iterator[Path]:
 def _training(
     log: TrainingLog, run: _Run, series: Mapping[str, _Series], params: Mapping[str, str], notes: Sequence[str]
 ) -> Training:
+    if len(series) > MOST_SERIES:
+        raise DataError(log.source.file, f"{len(series)} series, which is more than any tool logs for a run")
+    declared = None if log.hyperparameters is None else find_hyperparameters(log, log.source.paths[0])[0]
     said = [*notes]
     if run.status != "FINISHED":
-        said.append(
-            f"the run {quoted(run.identifier)} is {run.status or 'of unknown status'}: its log may not be whole"
-        )
+        status = run.status or "of unknown status"
+        said.append(f"the run {quoted(run.identifier)} is {status}: its log may not be whole")
     return assemble(
         log,
         _points(log, series),
         train=_TRAIN,
         validation=_VALIDATION,
         learning_rate=_RATE,
-        hyperparameters={name: _parameter(text) for name, text in params.items()},
+        hyperparameters={name: _parameter(text) for name, text in params.items()} if declared is None else declared,
         # Transformers' callback logs its arguments as parameters.
         filtered=params.get("logging_nan_inf_filter") == "True",
         notes=said,
@@ -162,14 +169,15 @@ def _place(file: str, rows: Int, lines: Int, row: int) -> str:
 def _epochs(log: TrainingLog, series: Mapping[str, _Series]) -> tuple[Int, Float] | None:
     """Steps and finished epochs, by step; None where the run logged none."""
     declared = log.series.get("epoch")
-    if isinstance(declared, tuple):
-        raise DataError(log.source.file, "series.epoch names several series; name one")
-    name = declared or "epoch"
+    several = (declared or "epoch",) if isinstance(declared, (str, NoneType)) else declared
+    if len(several) != 1:
+        raise DataError(log.source.file, f"series: epoch is {len(several)} names, where one is due; name one metric")
+    (name,) = several
     if name not in series:
         if declared is None:
             return None
-        hint = did_you_mean(name, tuple(series)) or "leave it out"
-        raise DataError(log.source.file, f"the run has no metric {quoted(name)} for series.epoch; {hint}")
+        hint = did_you_mean(name, tuple(series)) or listed(series)
+        raise DataError(log.source.file, f"series: epoch is {quoted(name)}, which the log does not have; {hint}")
     given = series[name]
     order = np.lexsort((given.time, given.step))
     step, epoch = given.step[order], given.value[order]
@@ -263,7 +271,7 @@ class _Database:
         if not content.startswith(_SQLITE):
             raise DataError(
                 self._file,
-                "this is no SQLite database; the path is that of mlflow.db, of mlruns, or of an experiment or run in it",
+                f"this is no SQLite database; {_PATHS}",
             )
         self._refuse_unfinished(content)
         try:
@@ -271,7 +279,7 @@ class _Database:
                 del content
                 self._refuse_others(connection)
                 return self._read(connection)
-        except (sqlite3.Error, OverflowError, MemoryError) as error:
+        except (sqlite3.Error, OverflowError, MemoryError, UnicodeDecodeError) as error:  # the last: names in messages
             self._broken(str(error))
 
     def _broken(self, cause: str) -> NoReturn:
@@ -362,11 +370,13 @@ class _Database:
             [run.identifier.encode()],
         )
         numbers: dict[bytes, int] = {}
-        keys, times, steps, values = [], [], [], []
+        keys: list[Int] = []
+        times: list[Int] = []
+        steps: list[Int] = []
+        values: list[Float] = []
         while rows := cursor.fetchmany(_ROWS):
-            key, time, step, value, absent = zip(*rows, strict=True)
-            kinds = [set(map(type, column)) for column in (key, time, step, value, absent)]
-            if not all(found <= due for found, due in zip(kinds, _KINDS, strict=True)):
+            key, time, step, value, absent = columns = tuple(zip(*rows, strict=True))
+            if any(set(map(type, column)) - due for column, due in zip(columns, _KINDS, strict=True)):
                 raise DataError(
                     self._file,
                     "a row of the table 'metrics' has other things than numbers, where a time, a step and a value are "
@@ -375,18 +385,19 @@ class _Database:
             keys.append(np.array([numbers.setdefault(name, len(numbers)) for name in key], dtype=np.int64))
             times.append(np.array(time, dtype=np.int64))
             steps.append(np.array(step, dtype=np.int64))
-            found_value = np.array(value, dtype=np.float64)
-            found_value[np.array(absent, dtype=np.bool_)] = np.nan
-            values.append(found_value)
+            logged = np.array(value, dtype=np.float64)
+            logged[np.abs(logged) >= _INFINITE] *= np.inf
+            logged[np.array(absent, dtype=np.bool_)] = np.nan
+            values.append(logged)
         if not numbers:
             return {}
-        which, time_, step_, value_ = (np.concatenate(column) for column in (keys, times, steps, values))
-        value_ = np.where(np.abs(value_) >= _INFINITE, np.copysign(np.inf, value_), value_)
-        order = np.argsort(which, kind="stable")
-        ends = np.cumsum(np.bincount(which))[:-1]
-        parts = np.split(order, ends)
-        named = {self._text(name): parts[number] for name, number in numbers.items()}
-        return {name: _Series(time_[part], step_[part], value_[part]) for name, part in sorted(named.items())}
+        which = np.concatenate(keys)
+        parts = np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1])
+        all_times, all_steps, all_values = np.concatenate(times), np.concatenate(steps), np.concatenate(values)
+        found = {self._text(name): parts[number] for name, number in numbers.items()}
+        return {
+            name: _Series(all_times[part], all_steps[part], all_values[part]) for name, part in sorted(found.items())
+        }
 
     def _text(self, value: object) -> str:
         if isinstance(value, bytes):
@@ -400,7 +411,7 @@ class _Database:
 
 
 #: What a row of metrics may hold; texts come as bytes.
-_KINDS: Final = ({bytes}, {int}, {int}, {int, float}, {int})
+_KINDS: Final[tuple[set[type], ...]] = ({bytes}, {int}, {int}, {int, float}, {int})
 
 
 def _in_memory(content: bytes) -> sqlite3.Connection:
@@ -432,6 +443,7 @@ _LINE = re.compile(
     rb"(?: (-?[0-9]{1,18})(?: [^ ]+ [^ ]+)?)?\r?"
 )
 _META = Syntax("yaml")
+_Kind = Literal["", "experiment", "run"]
 
 
 class _FileStore:
@@ -455,14 +467,12 @@ class _FileStore:
         if kind == "run":
             folders = [(self._path, meta)]
         else:
-            experiments = [self._path] if kind == "experiment" else self._below(self._path, "experiment")
-            folders = [(folder, self._meta(folder)[1]) for top in experiments for folder in self._below(top, "run")]
+            experiments = [self._path]
+            if kind != "experiment":
+                experiments = [folder for folder, _ in self._below(self._path, "experiment")]
             if not experiments:
-                raise DataError(
-                    self._source.file,
-                    "no folder in it has a meta.yaml of MLflow; the path is that of mlflow.db, of mlruns, or of an "
-                    "experiment or run in it",
-                )
+                raise DataError(self._source.file, f"no folder in it has a meta.yaml of MLflow; {_PATHS}")
+            folders = [found for top in experiments for found in self._below(top, "run")]
         runs, deleted = [], []
         for folder, found in folders:
             identifier = folder.name
@@ -475,15 +485,13 @@ class _FileStore:
             runs.append(_Run(identifier, str(name), _STATUS.get(status, "") if isinstance(status, int) else "", folder))
         return _choose(self._log, runs, deleted)
 
-    def _below(self, folder: Path, kind: Literal["experiment", "run"]) -> list[Path]:
-        """Folders of experiments or runs in one; MLflow keeps deleted experiments in ``.trash``."""
-        return [
-            child
-            for child in entries(self._source, folder)
-            if not child.name.startswith(".") and child.is_dir() and self._meta(child)[0] == kind
-        ]
+    def _below(self, folder: Path, kind: _Kind) -> list[tuple[Path, Mapping[str, object]]]:
+        """Folders of experiments or runs in one, and what they say; MLflow keeps deleted experiments in ``.trash``."""
+        children = (child for child in entries(self._source, folder) if not child.name.startswith("."))
+        known = [(child, *self._meta(child)) for child in children if child.is_dir()]
+        return [(child, meta) for child, found, meta in known if found == kind]
 
-    def _meta(self, folder: Path) -> tuple[Literal["", "experiment", "run"], Mapping[str, object]]:
+    def _meta(self, folder: Path) -> tuple[_Kind, Mapping[str, object]]:
         """What a folder is, and its meta.yaml."""
         path = folder / "meta.yaml"
         where = shown(self._source, path)

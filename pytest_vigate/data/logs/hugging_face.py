@@ -1,0 +1,151 @@
+"""The Hugging Face Trainer: ``trainer_state.json`` of a run or of a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+
+from pytest_vigate.data.curves import Training, TrainingLog, single
+from pytest_vigate.data.files import entries, inside, read_bytes, shown
+from pytest_vigate.data.logs import LogReader
+from pytest_vigate.data.logs._declared import find_hyperparameters
+from pytest_vigate.data.logs._rows import NotJsonError, Record, collect, decode
+from pytest_vigate.data.logs._series import holds, make_training
+from pytest_vigate.data.logs._trainer import STATE, checkpoints, is_bookkeeping, is_summary, trainer_names, writer_of
+from pytest_vigate.data.replies import quoted
+from pytest_vigate.errors import DataError
+
+#: What the state says of how the run was set up.
+_SET_UP = ("train_batch_size", "num_train_epochs", "max_steps", "logging_steps", "eval_steps", "save_steps")
+
+
+class _State(msgspec.Struct):
+    log_history: list[msgspec.Raw]
+    trial_params: object = None
+    train_batch_size: object = None
+    num_train_epochs: object = None
+    max_steps: object = None
+    logging_steps: object = None
+    eval_steps: object = None
+    save_steps: object = None
+
+
+#: Records that are decoded at once.
+_CHUNK = 1 << 10
+_STATE = msgspec.json.Decoder(_State)
+_RECORD: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+
+
+class HuggingFaceState(LogReader):
+    """``trainer_state.json``, a checkpoint folder, or a run folder: its own state, else that of its last checkpoint.
+
+    Axolotl, TRL and Unsloth write it too. ``loss`` is the train loss, the mean since the record before; ``eval_loss``
+    the validation loss. The last record's ``train_loss`` is the mean of the whole run, and no point. All other numbers
+    but times and speeds are series. Unless told otherwise, the Trainer logs no loss that is NaN or infinite.
+    """
+
+    name: ClassVar[str] = "hf-trainer"
+
+    def sniff(self, path: Path, head: bytes) -> bool:
+        if path.is_dir():
+            return writer_of(path) == self.name
+        return path.name.endswith(STATE) or (path.suffix.lower() == ".json" and b'"log_history"' in head)
+
+    def read(self, log: TrainingLog) -> Training:
+        path, newest = _state_of(log)
+        file = shown(log.source, path)
+        content = read_bytes(log.source, path)
+        history, set_up = _parts(content, file)
+
+        def records() -> Iterator[tuple[int, Record]]:
+            for row, record in enumerate(_records(history, place)):
+                if not isinstance(record, dict):
+                    raise DataError(place(row), "this is no object, where a record of the history is due; correct it")
+                if not is_summary(record):
+                    yield row, record
+
+        def place(row: int) -> str:
+            return f"{file}: log_history[{row}]"
+
+        columns = collect(records(), place, []).without(is_bookkeeping)
+        beside, more = find_hyperparameters(log, path.parent)
+        training = make_training(
+            log,
+            replace(columns, notes=(*columns.notes, *more)),
+            trainer_names(columns, ("step",)),
+            hyperparameters=set_up if log.hyperparameters is None else beside,
+            filtered=True,
+        )
+        last = max(int(curve.step[-1]) for curve in training.curves.values())
+        if newest <= last:
+            return training
+        return replace(
+            training, notes=(*training.notes, f"the log ends at step {last}, but there is a checkpoint-{newest}")
+        )
+
+
+def _parts(content: bytes, file: str) -> tuple[list[Any], Record]:
+    """The history, and what the state says of how the run was set up."""
+    try:
+        state = decode(content, _STATE)
+    except NotJsonError as error:
+        start = content.rfind(b"\n", 0, error.at) + 1
+        line = content.count(b"\n", 0, start) + 1
+        raise NotJsonError(error.cause, error.at - start).at_line(f"{file}:{line}", content[start:]) from None
+    members = msgspec.structs.asdict(state) if isinstance(state, _State) else state
+    history = members.get("log_history") if isinstance(members, dict) else None
+    if not isinstance(history, list):
+        raise DataError(file, "there is no array log_history; name the trainer_state.json that the Trainer wrote")
+    set_up = {name: members[name] for name in _SET_UP if members.get(name) is not None}
+    tried = members.get("trial_params")
+    return history, {**set_up, **(tried if isinstance(tried, dict) else {})}
+
+
+def _records(history: list[Any], place: Callable[[int], str]) -> Iterator[Any]:
+    """The records of a history; those that are still text are decoded, many at once."""
+    for start in range(0, len(history), _CHUNK):
+        chunk = history[start : start + _CHUNK]
+        if not all(isinstance(given, msgspec.Raw) for given in chunk):
+            yield from chunk
+            continue
+        try:
+            yield from _RECORD.decode(b"[" + b",".join(chunk) + b"]")
+        except (msgspec.DecodeError, RecursionError):
+            for row, given in enumerate(chunk, start=start):
+                try:
+                    record = decode(bytes(given), _RECORD)
+                except NotJsonError as error:
+                    raise error.at_line(place(row), bytes(given)) from None
+                yield record
+
+
+def _state_of(log: TrainingLog) -> tuple[Path, int]:
+    """The file to be read, and the highest step that has a checkpoint beside it; 0 without one.
+
+    Raises:
+        DataError: If a folder has none, or several and nothing says which is the last.
+    """
+    source = single(log)
+    folder = source.paths[0]
+    if not inside(source, folder).is_dir():
+        return folder, 0
+    held = entries(source, folder)
+    numbered = checkpoints(held)
+    newest = numbered[-1][0] if numbered else 0
+    if holds(inside(source, folder), STATE):
+        return folder / STATE, newest
+    if numbered:
+        return folder / numbered[-1][1].name / STATE, newest
+    others = [entry for entry in held if holds(entry, STATE)]
+    if len(others) == 1:
+        return folder / others[0].name / STATE, 0
+    if others:
+        names = ", ".join(quoted(entry.name) for entry in others[:3])
+        raise DataError(
+            source.file, f"{len(others)} folders hold a {STATE}: {names}; name the one of the run that is judged"
+        )
+    raise DataError(source.file, f"there is no {STATE} in this folder or its checkpoints; check the path")
