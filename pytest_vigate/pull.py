@@ -25,6 +25,7 @@ _ENDPOINT: Final = "DATATURE_VI_API_ENDPOINT"
 _IDENTIFIER: Final = re.compile(r"[a-zA-Z0-9_-]{1,255}")
 _PREFIX: Final = "dtvi_"
 _LENGTH: Final = 103
+_INSTALL: Final = "install it with: pip install 'pytest-vigate[vi]'"
 #: Checkpoints a request asks for, as vi-sdk advises for many.
 _PAGE: Final = 100
 #: Requests for them.
@@ -138,7 +139,9 @@ def _fetch(run: str, where: str) -> dict[str, Any]:
             from vi.client.http.retry import RetryConfig
             from vi.logging.config import LogLevel
         except ImportError:
-            raise UsageError("this command needs vi-sdk; install it with: pip install 'pytest-vigate[vi]'") from None
+            raise UsageError(f"this command needs vi-sdk; {_INSTALL}") from None
+        except Exception as error:  # with an httpx that it does not know it is an AttributeError
+            raise UsageError(f"vi-sdk cannot be loaded ({type(error).__name__}: {error}); {_INSTALL}") from None
     quiet = vi.LoggingConfig(
         level=LogLevel.CRITICAL, enable_console=False, enable_file=False, respect_environment=False
     )

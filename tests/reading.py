@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from pytest_vigate.data.tables import Source
+from pytest_vigate.gates.model import Gate
+
 Run = Callable[..., pytest.RunResult]
 
 
@@ -25,3 +28,9 @@ def cases(path: Path) -> dict[str, ElementTree.Element]:
 def properties(case: ElementTree.Element) -> dict[str, str]:
     """Properties of a test case."""
     return {str(item.get("name")): str(item.get("value")) for item in case.iter("property")}
+
+
+def predicted(gate: Gate) -> Source:
+    """How a gate declares its predictions."""
+    assert gate.data.predictions is not None
+    return gate.data.predictions

@@ -459,6 +459,27 @@ def test_without_the_package_the_extra_is_named(tmp_path: Path, monkeypatch: pyt
     assert list(tmp_path.iterdir()) == []
 
 
+def test_package_that_cannot_be_loaded_is_said(tmp_path: Path) -> None:
+    (tmp_path / "vi").mkdir()
+    (tmp_path / "vi" / "__init__.py").write_text("import json\njson.nothing\n", encoding="utf-8")
+    (tmp_path / "httpx.py").write_text("", encoding="utf-8")
+    environment = {**os.environ, "DATATURE_VI_SECRET_KEY": SECRET, "DATATURE_VI_ORGANIZATION_ID": ORGANIZATION}
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest_vigate.cli", "pull", "vi", RUN],
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (
+        4,
+        "",
+        "vi-sdk cannot be loaded (AttributeError: module 'json' has no attribute 'nothing'); install it with: "
+        "pip install 'pytest-vigate[vi]'\n",
+    )
+
+
 def test_no_option_takes_a_secret(tmp_path: Path) -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "pytest_vigate.cli", "pull", "vi", "--help"],

@@ -14,6 +14,7 @@ from typing import Final, Literal
 import numpy as np
 
 from pytest_vigate.data.coordinates import Float, Int
+from pytest_vigate.data.objects import entries
 from pytest_vigate.data.replies import quoted
 from pytest_vigate.data.tables import Source
 from pytest_vigate.errors import DataError, did_you_mean
@@ -103,6 +104,7 @@ class Training:
         validation: The validation loss; None if the log has none.
         learning_rate: As logged; None if the log has none.
         hyperparameters: What was declared, flat, by dotted name; numbers, texts, booleans or None.
+        declared: The file of hyperparameters that the gate names, where it names one.
         filtered: The tool replaces losses that are NaN or infinite before it logs them, unless told otherwise.
         notes: What every verdict on the run has to say.
         judged: The step whose checkpoint is judged; None for the last one.
@@ -114,6 +116,7 @@ class Training:
     validation: Curve | None = None
     learning_rate: Curve | None = None
     hyperparameters: Mapping[str, object] = field(default_factory=dict)
+    declared: Source | None = None
     filtered: bool = False
     notes: tuple[str, ...] = ()
     judged: int | None = None
@@ -205,7 +208,11 @@ def assemble(
         train=losses["train"],
         validation=losses["validation"],
         learning_rate=None if rate is None else curves[rate],
-        hyperparameters=flat(hyperparameters or {}),
+        hyperparameters={
+            name: value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
+            for name, value in entries(hyperparameters or {}, log.source.file).items()
+        },
+        declared=log.hyperparameters,
         filtered=filtered,
         notes=tuple(said),
     )
@@ -224,21 +231,6 @@ def single(log: TrainingLog) -> Source:
             f"{len(log.source.paths)} files for one run: {names}; name the log of the run that is judged",
         )
     return log.source
-
-
-def flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """Nested values by dotted name; lists as text."""
-    found: dict[str, object] = {}
-    todo: list[tuple[str, object]] = [(prefix, values)]
-    while todo:
-        name, value = todo.pop()
-        if isinstance(value, Mapping):
-            todo += [(f"{name}.{key}" if name else str(key), inner) for key, inner in reversed([*value.items()])]
-        elif value is None or isinstance(value, (str, bool, int, float)):
-            found[name] = value
-        else:
-            found[name] = str(value)
-    return found
 
 
 def _has(training: Training, names: str | tuple[str, ...]) -> bool:

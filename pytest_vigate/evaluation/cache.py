@@ -179,9 +179,8 @@ class Session:
             judged,
         )
         dataset = beside(validation.dataset, None if train is None else train.dataset, checkpoints)
-        trained = () if train is None else tuple(replace(file, role=f"train {file.role}") for file in train.files)
-        files = (*validation.files, *trained)
-        return Loaded(dataset, files, self._version, "checkpoints", validation.history, validation.seen)
+        parts = [("", validation), *([] if train is None else [("train ", train)])]
+        return Loaded(dataset, (), self._version, "checkpoints", validation.history, parts=parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,7 +193,8 @@ class Loaded:
         version: The tool's.
         evidence: What it is.
         history: The same samples at all checkpoints, where the gate names them.
-        seen: Files of checkpoints that were read.
+        seen: Files of other checkpoints that were read.
+        parts: What it was put together from, and the word before the role of its files.
     """
 
     dataset: Dataset
@@ -203,12 +203,14 @@ class Loaded:
     evidence: Evidence = "samples"
     history: History | None = None
     seen: list[DataFile] = field(default_factory=list)
+    parts: Sequence[tuple[str, Loaded]] = ()
     _results: dict[object, object] = field(default_factory=dict)
 
     @property
     def files(self) -> tuple[DataFile, ...]:
         """All files that were read so far."""
-        return tuple(dict.fromkeys((*self.read, *self.seen)))
+        inner = (replace(file, role=f"{word}{file.role}") for word, part in self.parts for file in part.files)
+        return tuple(dict.fromkeys((*self.read, *self.seen, *inner)))
 
     def at_checkpoints(self, metric: Metric) -> tuple[Statistics, ...]:
         """Statistics of a family on these samples at every checkpoint.

@@ -81,7 +81,7 @@ def read_plan(
         families, wrong = _bound(families, gate)
         found += wrong
         for threshold in gate.thresholds:
-            if threshold.family in declared and threshold.family not in families:
+            if threshold.family not in families and threshold.family in (*declared, *metrics):
                 continue  # its configuration is a problem already
             check, wrong = _bind(threshold, gate, families)
             found += wrong
@@ -141,6 +141,7 @@ def _bound(families: Mapping[str, Metric], gate: Gate) -> tuple[dict[str, Metric
                 tuple(dict.fromkeys(one.score.partition(".")[2] for one in asked)), families
             )
         except ValueError as error:
+            del found[name]  # one problem is enough
             parameter = str(error).partition(":")[0]
             at = places.get(name, {}).get(parameter, asked[0].positions[""])
             problems.append(_problem(at, str(error)))

@@ -55,7 +55,7 @@ def build_data(data: Place, surroundings: Surroundings) -> tuple[Data | None, li
         reported=_build_source(reported, "reported", surroundings, problems) if reported else None,
         images=images,
     )
-    if judged is not None and not built.checkpoints and not built.training and checkpoint:
+    if checkpoint and judged is not None and not (built.checkpoints or built.training or built.reported):
         hint = "write {checkpoint} where its step stands in the path of the predictions, or remove this"
         problems.append(checkpoint.problem("nothing here has checkpoints", hint))
     return (built if built.predictions or built.training or built.reported else None), problems

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from pytest_vigate.data.coordinates import Float
-from pytest_vigate.metrics._curves import Series, change, effective, medians, middle, not_validated, number
+from pytest_vigate.metrics._curves import Series, change, effective, medians, middle, not_validated, number, thinned
 
 #: In the order of `Score.names`.
 NAMES: Final = ("healthy", "overfitting", "underfitting", "unstable", "not learning")
@@ -43,6 +43,8 @@ _NORMAL = 1.4826
 #: And the standard deviation of a median is that of a mean times this.
 _OF_MEDIAN = 1.2533
 
+#: Points of a curve that the rules look at; of longer ones, the medians of as many stretches.
+_MOST = 2000
 #: Points whose median stands for the start and the end of the train loss: one in 50 of a long curve.
 _WINDOW = 5
 _LONG = 50
@@ -180,12 +182,12 @@ def name_run(train: Series, validation: Series, found: Spikes | None) -> Named:
         return Named("", "there are losses at or below 0, and the rules compare shares")
     run = _Run(train, validation)
     return (
-        _unstable(run, found)
+        _unstable(run, found, len(train))
         or _not_learning(run)
         or _cannot_tell(train, validation)
         or _overfitting(run)
         or _underfitting(run)
-        or _healthy(run)
+        or _healthy(run, validation)
     )
 
 
@@ -205,7 +207,8 @@ class _Run:
     """What the rules compare."""
 
     def __init__(self, train: Series, validation: Series) -> None:
-        self.train, self.validation = train, validation
+        self.train = train = thinned(train, _MOST)
+        self.validation = validation = thinned(validation, _MOST)
         self.window = max(effective(_WINDOW, len(train)), len(train) // _LONG)
         self.smoothed = medians(train.value, self.window)
         self.start, self.end = float(self.smoothed[0]), float(self.smoothed[-1])
@@ -252,8 +255,8 @@ def noise(value: Float) -> float:
     return _NORMAL * float(np.median(np.abs(np.diff(later)))) / np.sqrt(2) / level if level > 0 else 0.0
 
 
-def _unstable(run: _Run, found: Spikes | None) -> Named | None:
-    count, points = (0 if found is None or run.noise > NOISY else len(found.peak)), len(run.train)
+def _unstable(run: _Run, found: Spikes | None, points: int) -> Named | None:
+    count = 0 if found is None or run.noise > NOISY else len(found.peak)
     if count >= max(_FEWEST_SPIKES, _SPIKY * points):
         return Named("unstable", f"{count} spikes in {points} points of the train loss are more than {_SPIKY:.0%}")
     if run.best > 0 and run.end / run.best >= max(_DIVERGED, 1 + _SURE * np.sqrt(2) * run.error):
@@ -320,9 +323,8 @@ def _underfitting(run: _Run) -> Named | None:
     )
 
 
-def _healthy(run: _Run) -> Named:
-    best = int(np.argmin(run.validation.value))
-    last = run.validation.value[-1]
-    above = last / run.validation.value[best] - 1
-    ends = "at its best" if above == 0 else f"{above:.1%} above its best at step {run.validation.step[best]:.0f}"
+def _healthy(run: _Run, validation: Series) -> Named:
+    best = int(np.argmin(validation.value))
+    above = validation.value[-1] / validation.value[best] - 1
+    ends = "at its best" if above == 0 else f"{above:.1%} above its best at step {validation.step[best]:.0f}"
     return Named("healthy", f"the train loss fell by about {run.drop:.0%}, and the validation loss ends {ends}")

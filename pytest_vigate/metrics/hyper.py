@@ -278,6 +278,7 @@ def _changed(training: Training, other: Other, ignore: Sequence[str], path: Path
     if (
         path in source.paths
         or path in source.sums
+        or (training.declared is not None and path in training.declared.paths)
         or (other.training is not None and own and own == {*other.training.source.sums.values()})
     ):
         return f"{other.file} is the run that is judged; name the log of another under against"

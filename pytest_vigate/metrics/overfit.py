@@ -285,7 +285,9 @@ class Overfit(Metric):
             there, here = (
                 f"{number(validation.value[i])} at step {validation.step[i]:.0f}" for i in (read.best, read.judged)
             )
-            said.append(f"{'an earlier' if read.best < read.judged else 'a later'} checkpoint is better: {there}, {here}")
+            said.append(
+                f"{'an earlier' if read.best < read.judged else 'a later'} checkpoint is better: {there}, {here}"
+            )
         banded = any(item.bands for item in self.configured)
         if score == "gap" and banded and (most := float(statistics.column("value").max(initial=0))) > 1:
             said.append(f"the scores go up to {number(most)}, and the bands are for scores in [0, 1]")

@@ -17,7 +17,7 @@ def lines(gate: Mapping[str, Any]) -> Iterator[str]:
     columns: dict[str, list[float | None]] = {}
     better: dict[str, str | None] = {}
     steps: list[int] = []
-    judged = None
+    judged = 0
     for family in gate["families"]:
         if not family["checkpoints"]:
             continue
@@ -41,9 +41,9 @@ def lines(gate: Mapping[str, Any]) -> Iterator[str]:
         yield "  ".join([head.ljust(widths[0]), *padded]).rstrip()
     if hidden := len(steps) - len(shown):
         yield f"and {hidden} more checkpoints"
-    for score, i in best.items():
-        if i is not None and steps[i] != judged:
-            yield f"* {escape.line(score)} is best at checkpoint {steps[i]}, and {judged} is judged"
+    for score, top in best.items():
+        if top is not None and steps[top] != judged:
+            yield f"* {escape.line(score)} is best at checkpoint {steps[top]}, and {judged} is judged"
 
 
 def _best(values: Sequence[float | None], better: str | None) -> int | None:

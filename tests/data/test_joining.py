@@ -274,6 +274,7 @@ def test_declaration_of_a_size_that_is_advised_can_be_declared(world: World, dec
         )
         found, problems = read(gate, file="x.gate.yaml", roots=(world.root,))
         assert found is not None, problems
+        assert found.data.predictions is not None
         assert found.data.references is not None
         sides = (load(source, READERS) for source in (found.data.predictions, found.data.references))
         return join(*sides).predictions.boxes

@@ -484,6 +484,14 @@ def test_file_names_are_no_part_of_an_address(world: World, stores: Stores) -> N
             "'metrics' is no plain table in this database, as it is in one that MLflow wrote",
         ),
         (
+            [
+                "DROP TABLE metrics",
+                "INSERT INTO sqlite_master VALUES ('table', 'metrics', 'metrics', 0, "
+                "'CREATE VIRTUAL TABLE metrics USING fts5 (key, value, timestamp, step, is_nan, run_uuid)')",
+            ],
+            "'metrics' is no plain table in this database, as it is in one that MLflow wrote",
+        ),
+        (
             ["DROP TABLE params", "CREATE TABLE params (key, run_uuid, value AS (hex(key)))"],
             "the table 'params' has no column 'value'; databases of MLflow before 1.0 have to be upgraded first, with "
             "mlflow db upgrade",

@@ -103,7 +103,7 @@ def test_line_that_is_cut_off_elsewhere_is_an_error(world: World) -> None:
     header, first, second = YOLO.splitlines(keepends=True)
     world.write("results.csv", header + first[:8] + second)
     assert message(lambda: world.training("results.csv")) == (
-        "results.csv:2: 11 cells, where the header has 10; complete the row"
+        "results.csv:2: 12 cells, where the header has 10; complete the row"
     )
     world.write("results.csv", header + first[:8] + "\n" + second)
     assert message(lambda: world.training("results.csv")) == (
@@ -115,8 +115,8 @@ def test_results_that_were_appended_to_go_back(world: World) -> None:
     row = "1,10.5,9.5,2.5,1,0.25,1.75,2,1.25,0.003\n"
     world.write("results.csv", YOLO + row)
     assert message(lambda: world.training("results.csv")) == (
-        "results.csv:4: the step of 'time' goes back from 2 to 1; if the run was resumed, declare on_resume: last, else "
-        "give each run a log of its own"
+        "results.csv:4: the step of 'time' goes back from 2 to 1; if the run was resumed, declare on_resume: last, "
+        "else give each run a log of its own"
     )
     # 9.5 + 2.5 + 1 = 13
     assert points(world.training("results.csv", on_resume="last").train) == [(1, 13.0)]
@@ -162,7 +162,8 @@ def test_hyperparameters_that_are_python_objects_are_noted(world: World) -> None
     found = world.training("metrics.csv")
     assert found.hyperparameters == {}
     assert found.notes[0] == (
-        "hyperparameters are not read: hparams.yaml:2:7: this is no plain YAML: tag; correct it, or declare another file"
+        "hyperparameters are not read: hparams.yaml:2:7: this is no plain YAML: tag; correct it, or declare "
+        "another file"
     )
 
 

@@ -170,7 +170,7 @@ def test_every_flipped_bit_is_refused_or_in_the_last_record_which_is_left_out(wo
     for at in range(len(SMALL)):
         flipped = bytearray(SMALL)
         flipped[at] ^= 1 << at % 8
-        world.write(NAME, flipped)
+        world.write(NAME, bytes(flipped))
         if at < BOUNDS[3]:
             with pytest.raises(DataError):
                 world.training(NAME, form="tensorboard")
@@ -275,6 +275,14 @@ def test_scalars_of_any_layout_come_out_in_the_order_of_the_file(
     assert [found.tags[i] for i in found.tag] == [tag for _, _, tag, _ in expected]
     np.testing.assert_array_equal(found.value, [value for _, _, _, value in expected])
     assert found.tensors == {one.tag for _, every in logged for one in every if one.tensor}
+
+
+def test_layouts_that_differ_in_the_lengths_of_numbers_alone_are_told_apart(world: World) -> None:
+    # a step of two bytes beside an unknown number of one, and the other way round: the same keys, the same length
+    found = [(300 + i, 1) if i % 2 else (i, 300) for i in range(40)]
+    every = [event(step, simple("loss", step), more=b"\x78" + varint(other)) for step, other in sorted(found)]
+    training = read(world, events(*every))
+    assert points(training.train) == sorted((step, step) for step, _ in found)
 
 
 @pytest.mark.parametrize("count", [1, 20])
@@ -482,10 +490,11 @@ def test_writer_that_says_where_it_takes_up_is_believed(world: World) -> None:
 
 def test_files_of_one_run_side_by_side_replace_nothing(world: World) -> None:
     world.write("run/tfevents.1", scalars(loss=[(10, 9), (20, 8)], hp_metric=[(20, -1)], wall=100))
-    world.write("run/tfevents.2", scalars(val_loss=[(5, 4), (15, 3)], hp_metric=[(0, -1)], wall=110))
+    world.write("run/tfevents.2", scalars(val_loss=[(5, 4), (15, 3)], hp_metric=[(0, -1)], wall=130))
     training = world.training("run")
     assert points(training.train) == [(10, 9), (20, 8)]
     assert points(training.validation) == [(5, 4), (15, 3)]
+    assert points(training.curves["hp_metric"]) == [(0, -1)]  # Lightning writes it whenever it opens a file
 
 
 def test_step_that_goes_back_in_one_file_is_refused_unless_it_is_declared(world: World) -> None:
@@ -510,11 +519,11 @@ def test_epochs_and_steps_of_keras_are_two_clocks(world: World) -> None:
             event(epoch, tf2("epoch_loss", wall), wall=wall + 1),
         )
 
-    for i, epoch in enumerate((0, 1, 1)):
+    for i, epoch in enumerate((0, 1, 2, 1)):
         world.write(f"run/tfevents.{i}", part(epoch, 10.0 * i))
     training = world.training("run")
-    assert points(training.curves["batch_loss"]) == [(50, 0), (150, 20)]
-    assert points(training.train) == [(1, 0), (2, 20)]
+    assert points(training.curves["batch_loss"]) == [(50, 0), (150, 30)]
+    assert points(training.train) == [(1, 0), (2, 30)]
 
 
 def test_several_runs_are_told_apart_by_their_folders(world: World) -> None:

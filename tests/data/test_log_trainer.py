@@ -188,8 +188,8 @@ def test_two_files_for_one_run_are_refused(world: World) -> None:
     for name in ("a.trainer_state.json", "b.trainer_state.json"):
         world.write_json(name, state(train(1, 1.0)))
     assert message(lambda: world.training("a.trainer_state.json", "b.trainer_state.json")) == (
-        "a.trainer_state.json: 2 files for one run: 'a.trainer_state.json', 'b.trainer_state.json'; name the log of the "
-        "run that is judged"
+        "a.trainer_state.json: 2 files for one run: 'a.trainer_state.json', 'b.trainer_state.json'; name the log of "
+        "the run that is judged"
     )
 
 
@@ -304,7 +304,7 @@ def test_record_that_is_cut_off_elsewhere_is_an_error(world: World) -> None:
         "trainer_log.jsonl", '{"current_steps": 10, "total_steps": 40, "loss": 2.0}\n{"current_steps": 20, "lo\n{}\n'
     )
     assert message(lambda: world.training("trainer_log.jsonl")) == (
-        "trainer_log.jsonl:2:22: this is not JSON: unterminated string starting at; correct it, or write the file again"
+        "trainer_log.jsonl:2:26: this is not JSON: invalid control character; correct it, or write the file again"
     )
 
 

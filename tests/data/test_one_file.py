@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from data.world import READERS, World
+from pytest_vigate.data.dataset import Workspace
 from pytest_vigate.data.presets import builtin
 from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.evaluation.cache import Loaded, Session
+from pytest_vigate.evaluation.loading import Loader
 from pytest_vigate.gates.rules import read
 
 PRESETS = {preset.name: preset for preset in builtin()}
@@ -18,7 +20,8 @@ def loaded(world: World, data: str) -> Loaded:
     text = f"vigate: 1\ndata: {data}\nthresholds: {{coverage.predictions: {{min: 0.5}}}}\n"
     gate, problems = read(world.write("x.gate.yaml", text), file="x.gate.yaml", roots=(world.root,))
     assert gate is not None, problems
-    return Session(version="0").load(gate.data, readers=READERS, presets=PRESETS)
+    loader = Loader(READERS, PRESETS, Workspace())
+    return Session(version="0").load(gate.data, evidence="samples", loader=loader, metrics=())
 
 
 def write_both(world: World) -> None:

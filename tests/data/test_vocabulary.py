@@ -16,6 +16,7 @@ from pytest_vigate.data.joining import join
 from pytest_vigate.data.tables import CodeRule
 from pytest_vigate.data.vocabulary import require_common_labels, written
 from pytest_vigate.gates.rules import read
+from reading import predicted
 from worlds import boxes, dataset
 
 PIXELS = Convention("xyxy", "pixels")
@@ -285,4 +286,4 @@ def test_a_suggested_map_is_read_back_as_it_was_meant(
     gate, problems = read(path, file="x.gate.yaml", roots=(Path(path.parent),))
     assert problems == ()
     assert gate is not None
-    assert gate.data.predictions.labels_map == pairs
+    assert predicted(gate).labels_map == pairs

@@ -16,6 +16,7 @@ from pytest_vigate.gates import syntax
 from pytest_vigate.gates.model import Gate
 from pytest_vigate.gates.rules import read
 from pytest_vigate.gates.schema import RESERVED, language, with_families
+from reading import predicted
 
 SCHEMA = Draft202012Validator(with_families([]))
 EXAMPLE = (Path(__file__).parent / "example.yaml").read_text(encoding="utf-8")
@@ -144,4 +145,4 @@ def test_a_gate_without_problems_is_whole(folder: Path, value: Any) -> None:
         assert len(gate.thresholds) == written
         assert all(threshold.min is not None or threshold.max is not None for threshold in gate.thresholds)
         assert len({threshold.test_id for threshold in gate.thresholds}) == written
-        assert gate.data.predictions.paths
+        assert predicted(gate).paths

@@ -18,6 +18,7 @@ from pytest_vigate.errors import Problem
 from pytest_vigate.gates import paths, syntax
 from pytest_vigate.gates.model import Configuration, Gate, Intervals, Position, Threshold, Waiver
 from pytest_vigate.gates.rules import read
+from reading import predicted
 
 EXAMPLE = Path(__file__).parent / "example.yaml"
 HEAD = "vigate: 1\ndata: {predictions: predictions.jsonl}\n"
@@ -53,9 +54,9 @@ def test_the_example_of_the_language_reads_without_problems(tmp_path: Path) -> N
     assert gate.file == "gates/car.gate.yaml"
     assert gate.digest == f"sha256:{hashlib.sha256(EXAMPLE.read_bytes()).hexdigest()}"
     assert gate.model == {"name": "qwen2.5-vl-7b-damage", "version": "2.3"}
-    assert gate.data.predictions.file == "gates/predictions.jsonl"
-    assert gate.data.predictions.paths == (tmp_path / "gates" / "predictions.jsonl",)
-    assert gate.data.predictions.format == "vi"
+    assert predicted(gate).file == "gates/predictions.jsonl"
+    assert predicted(gate).paths == (tmp_path / "gates" / "predictions.jsonl",)
+    assert predicted(gate).format == "vi"
     assert gate.data.references is not None
     assert gate.data.references.role == "references"
     assert gate.data.attributes == ("lighting", "camera")
@@ -274,10 +275,11 @@ data:
   missing: error
   extra: ignore
 """
-    data = accept(tmp_path, text + THRESHOLDS).data
-    assert data.predictions.fields == {"id": ("image", "prompt"), "text": "answer.raw"}
-    assert data.predictions.declared == BoxDeclaration(order="yxyx", space=100.0, size=(640.0, 480.5))
-    assert data.predictions.replies == "first-json"
+    gate = accept(tmp_path, text + THRESHOLDS)
+    data = gate.data
+    assert predicted(gate).fields == {"id": ("image", "prompt"), "text": "answer.raw"}
+    assert predicted(gate).declared == BoxDeclaration(order="yxyx", space=100.0, size=(640.0, 480.5))
+    assert predicted(gate).replies == "first-json"
     assert data.references is not None
     assert data.references.declared == BoxDeclaration("coco")
     assert data.references.fields == {}
@@ -290,7 +292,7 @@ data:
 )
 def test_spaces_of_boxes(space: str, value: object, tmp_path: Path) -> None:
     text = f"vigate: 1\ndata: {{predictions: {{path: p, boxes: {{order: xyxy, space: {space}}}}}}}\n{THRESHOLDS}"
-    boxes = accept(tmp_path, text).data.predictions.declared
+    boxes = predicted(accept(tmp_path, text)).declared
     assert boxes is not None
     assert boxes.space == value
 
@@ -298,7 +300,7 @@ def test_spaces_of_boxes(space: str, value: object, tmp_path: Path) -> None:
 def test_preset_with_other_words_for_a_part(tmp_path: Path) -> None:
     boxes = "{preset: qwen2.5-vl, order: yxyx, resize: {max_pixels: 1003520, factor: 32}}"
     gate = accept(tmp_path, f"vigate: 1\ndata: {{predictions: {{path: p, boxes: {boxes}}}}}\n{THRESHOLDS}")
-    assert gate.data.predictions.declared == BoxDeclaration(
+    assert predicted(gate).declared == BoxDeclaration(
         "qwen2.5-vl", order="yxyx", resize=Resize(1003520, min_pixels=3136, factor=32)
     )
     assert gate.positions["data.predictions.boxes.preset"] == Position(2, 47, "$.data.predictions.boxes.preset")
@@ -319,12 +321,12 @@ def test_unit_and_maps_of_labels(tmp_path: Path) -> None:
     gate = accept(tmp_path, data + THRESHOLDS)
     assert gate.data.unit == "phrase"
     assert gate.drawn == "picture"
-    assert gate.data.predictions.labels_map == {"auto": "car", "3": "07", "no": "yes"}
+    assert predicted(gate).labels_map == {"auto": "car", "3": "07", "no": "yes"}
     assert gate.data.references is not None
     assert gate.data.references.labels_map == "coco-91"
     assert accept(tmp_path, data + "  attributes: [a]\nintervals: {cluster: a}\n" + THRESHOLDS).drawn == "a"
     plain = accept(tmp_path, HEAD + THRESHOLDS)
-    assert (plain.data.unit, plain.drawn, plain.data.predictions.labels_map) == (None, "sample", {})
+    assert (plain.data.unit, plain.drawn, predicted(plain).labels_map) == (None, "sample", {})
 
 
 def test_syntax_by_name_and_in_full(tmp_path: Path) -> None:
@@ -335,14 +337,14 @@ def test_syntax_by_name_and_in_full(tmp_path: Path) -> None:
         "thresholds:\n  bbox.f1: {min: 0.75}\n"
     )
     gate = accept(tmp_path, text)
-    assert gate.data.predictions.syntax == Syntax("json", duplicate_keys=True, surrogates=True)
+    assert predicted(gate).syntax == Syntax("json", duplicate_keys=True, surrogates=True)
     assert gate.data.references is not None
     assert gate.data.references.syntax == Syntax("csv", columns=("part", "no"), required=("no",), delimiter=";")
     short = accept(tmp_path, text.replace("{name: csv, columns: [part, no], required: [no], delimiter: ;}", "yaml"))
     assert short.data.references is not None
     assert short.data.references.syntax == Syntax("yaml")
     plain = accept(tmp_path, "vigate: 1\ndata: {predictions: p.jsonl}\nthresholds:\n  bbox.f1: {min: 0.75}\n")
-    assert plain.data.predictions.syntax == Syntax("json")
+    assert predicted(plain).syntax == Syntax("json")
 
 
 def test_good_thresholds_survive_the_problems_of_others(tmp_path: Path) -> None:
@@ -358,7 +360,7 @@ thresholds:
     gate, problems = read_text(tmp_path, text)
     assert len(problems) == 4
     assert gate is not None
-    assert gate.data.predictions.paths == ()
+    assert predicted(gate).paths == ()
     assert [(threshold.score, threshold.min) for threshold in gate.thresholds] == [
         ("bbox.f1", 0.75),
         ("bbox.recall", 0.9),
@@ -375,7 +377,7 @@ class TestPaths:
         gate, problems = read(path, file="gates/car.gate.yaml", roots=(root, *roots))
         assert problems == ()
         assert gate is not None
-        return gate.data.predictions.paths, gate.data.predictions.file
+        return predicted(gate).paths, predicted(gate).file
 
     def test_dots_and_absolute_paths_may_stay_inside(self, tmp_path: Path) -> None:
         expected = ((tmp_path / "data" / "p.jsonl",), "data/p.jsonl")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_vigate.data.coordinates import Float
-from pytest_vigate.metrics._curves import Series
+from pytest_vigate.metrics._curves import Series, thinned
 from pytest_vigate.metrics._run_patterns import NAMES, Named, name_run, spikes
 
 KINDS = ("healthy", "overfitting", "underfitting", "unstable", "not learning")
@@ -37,7 +38,7 @@ def make(kind: str, seed: int) -> tuple[Series, Series]:
     if kind == "not learning":
         floor = rng.uniform(0.98, 1)
 
-    def course(x: Float) -> Float:
+    def course(x: npt.NDArray[np.floating[Any]]) -> Float:
         return np.asarray(start * (floor + (1 - floor) * np.exp(-x / last / decay)))
 
     train, validation = course(step), course(at) * (1 + rng.uniform(0, 0.1))
@@ -199,6 +200,26 @@ def test_noise_alone_is_no_learning_unless_validation_confirms_it() -> None:
     told = {50: 1.0, 100: 1.01, 150: 1.0, 200: 1.0}
     assert named(noisy, told).name == "not learning"
     assert named(noisy, {50: 2.0, 100: 1.2, 150: 1.0, 200: 1.0}).name != "not learning"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_long_curves_are_called_what_short_ones_are(kind: str) -> None:
+    step = np.arange(1, 20_002.0)
+    train, validation = make(kind, 1)
+    if not train.known.all():
+        train, validation = make(kind, 4)
+    long = series(step, np.interp(step, train.step * 20_001 / train.step[-1], train.value))
+    at = np.round(validation.step * 20_001 / train.step[-1])
+    found = name_run(long, series(at, validation.value), spikes(long.value, 8.0))
+    assert found.name == kind
+
+
+def test_thinned_curve_keeps_its_ends() -> None:
+    # 7 points: the one left over in front, then the medians of 1 2 6 and of 5 4 8
+    curve = series([1, 2, 3, 4, 5, 6, 7], [9, 1, 2, 6, 5, 4, 8])
+    short = thinned(curve, 3)
+    assert (short.step.tolist(), short.value.tolist()) == ([1, 3, 6], [9, 2, 5])
+    assert thinned(curve, 7) is curve
 
 
 def test_every_name_but_healthy_comes_with_advice() -> None:

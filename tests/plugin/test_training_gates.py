@@ -110,8 +110,8 @@ def test_min_samples_counts_logged_points(healthy: Path, record: Record) -> None
 @pytest.mark.parametrize(
     ("threshold", "problem"),
     [
-        ("loss.pattern: {min: 0.5}", "loss.pattern is one of healthy, overfitting, underfitting, unstable, not learning,"
-            " and no number; write in: [healthy]"),
+        ("loss.pattern: {min: 0.5}", "loss.pattern is one of healthy, overfitting, underfitting, unstable, not "
+            "learning, and no number; write in: [healthy]"),
         ("loss.pattern: {in: [helthy]}", "'helthy' is not one of healthy, overfitting, underfitting, unstable, not "
             "learning; did you mean 'healthy'?"),
         ("loss.pattern: {in: [healthy, overfitting, underfitting, unstable, not learning]}", "a list of all names can "
@@ -140,8 +140,8 @@ def test_a_run_has_to_be_named(pytester: pytest.Pytester, run: Run) -> None:
     result = run()
     assert result.ret == 2
     assert (
-        "run.gate.yaml:4:3: $.thresholds['loss.final']: loss looks at the log of a training run, and the gate names none; "
-        "add data.training"
+        "run.gate.yaml:4:3: $.thresholds['loss.final']: loss looks at the log of a training run, and the gate names "
+        "none; add data.training"
     ) in result.outlines
 
 
@@ -149,7 +149,7 @@ def test_an_unknown_format_of_a_log(healthy: Path, run: Run) -> None:
     head = "vigate: 1\ndata:\n  training: {path: trainer_state.json, format: hf-trainr}\n"
     write_gate(healthy, "  loss.final: {max: 1}\n", head=head)
     assert (
-        "run.gate.yaml:3:50: $.data.training.format: unknown format 'hf-trainr'; did you mean 'hf-trainer'?"
+        "run.gate.yaml:3:48: $.data.training.format: unknown format 'hf-trainr'; did you mean 'hf-trainer'?"
         in run().outlines
     )
 
@@ -271,8 +271,8 @@ def test_train_and_validation_of_one_file_are_no_evidence(checkpoints: Path, rec
     shutil.copy(checkpoints / "step-2000/validation.jsonl", checkpoints / "step-2000/train.jsonl")
     write_gate(checkpoints, "  overfit.gap: {max: 30%}\n", head=ANSWERS, metrics=ON)
     assert judged(record)["overfit.gap"]["message"] == (
-        "overfit.gap cannot be measured: step-2000/train.jsonl: the predictions for the samples of the training are those "
-        "for validation, so there can be no gap; name those of the training under data.train"
+        "overfit.gap cannot be measured: step-2000/train.jsonl: the predictions for the samples of the training are "
+        "those for validation, so there can be no gap; name those of the training under data.train"
     )
 
 
@@ -281,7 +281,8 @@ def test_without_samples_of_the_training(checkpoints: Path, record: Record) -> N
     write_gate(checkpoints, "  overfit.gap: {max: 30%}\n  overfit.regret: {max: 10%}\n", head=head, metrics=ON)
     found = judged(record)
     assert found["overfit.gap"]["message"] == (
-        "overfit.gap is undefined: the gate names no samples of the training; add data.train with predictions and references"
+        "overfit.gap is undefined: the gate names no samples of the training; add data.train with predictions "
+        "and references"
     )
     assert found["overfit.regret"]["verdict"] == "passed"
 

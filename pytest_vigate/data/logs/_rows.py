@@ -72,7 +72,7 @@ def _decode_as_python(content: bytes) -> Any:
     try:
         return json.loads(content.decode(), parse_int=_integer)
     except json.JSONDecodeError as error:
-        cause = f"{error.msg[:1].lower()}{error.msg[1:]}"
+        cause = f"{error.msg[:1].lower()}{error.msg[1:]}".removesuffix(" at").removesuffix(" starting")
         raise NotJsonError(cause, len(error.doc[: error.pos].encode())) from None
     except RecursionError:
         raise NotJsonError("it is nested too deeply", 0) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.curves import Points, Training, TrainingLog, assemble, listed
@@ -40,6 +41,9 @@ _RATES: Final = (
 _EPOCHS: Final = ("train/epoch", "epoch")
 #: Lightning writes it anew, at step 0, whenever it opens a file: it says nothing of where the run was taken up.
 _PLACEHOLDER: Final = "hp_metric"
+#: What steps count: those of the training, epochs from 0, nothing that others do. A clock that is put back says nothing
+#: of the others.
+_STEPS, _RUNNING, _OWN = 0, 1, 2
 
 
 class TensorBoard(LogReader):
@@ -162,7 +166,7 @@ class _Timeline:
     Args:
         files: Names in messages.
         tags: By number.
-        epochs: Whether the steps of each tag are running epochs.
+        clock: What the steps of each tag count.
         tag: (p,) number of the tag.
         step: (p,)
         value: (p,)
@@ -174,7 +178,7 @@ class _Timeline:
 
     files: Sequence[str]
     tags: Sequence[str]
-    epochs: Bool
+    clock: NDArray[np.int8]
     tag: Numbers
     step: Int
     value: Float
@@ -212,8 +216,7 @@ def _timeline(events: Sequence[Events]) -> _Timeline:
     return _Timeline(
         files=[one.file for one in events],
         tags=list(numbers),
-        # Keras writes tensors, and names what it logs at the end of an epoch.
-        epochs=np.array([name in tensors and name.rpartition("/")[2].startswith("epoch_") for name in numbers], bool),
+        clock=np.array([_clock(name, tensor=name in tensors) for name in numbers], dtype=np.int8),
         tag=tag,
         step=np.concatenate([one.step for one in events])[order],
         value=np.concatenate([one.value for one in events])[order],
@@ -222,6 +225,13 @@ def _timeline(events: Sequence[Events]) -> _Timeline:
         starts=starts,
         by=np.argsort(tag.astype(np.uint16) if len(numbers) < 1 << 16 else tag, kind="stable"),
     )
+
+
+def _clock(tag: str, *, tensor: bool) -> int:
+    """What the steps of a tag count. Keras writes tensors, and names what it logs at the end of an epoch."""
+    if tensor and tag.rpartition("/")[2].startswith("epoch_"):
+        return _RUNNING
+    return _OWN if tag == _PLACEHOLDER else _STEPS
 
 
 def _series(log: TrainingLog, prefix: str, events: Sequence[Events], notes: list[str]) -> Iterator[tuple[str, Points]]:
@@ -236,7 +246,7 @@ def _series(log: TrainingLog, prefix: str, events: Sequence[Events], notes: list
         point = line.by[bounds[number] : bounds[number + 1]]
         point = point[kept[point]]
         step, epoch = line.step[point], None
-        if line.epochs[number]:
+        if line.clock[number] == _RUNNING:
             step = step + 1
             epoch = step.astype(np.float64)
             notes.append(f"the steps of {quoted(prefix + tag)} are running epochs; they are counted from 1")
@@ -253,23 +263,23 @@ def _kept(line: _Timeline, *, within: bool) -> tuple[Bool, int | None]:
     tag, step = line.tag[line.by], line.step[line.by]
     back = np.flatnonzero((tag[1:] == tag[:-1]) & (step[1:] < step[:-1]))
     row, before = line.by[back + 1], line.by[back]
-    real = np.array([name != _PLACEHOLDER for name in line.tags], dtype=np.bool_)[line.tag[row]]
     if not within:
-        real &= line.file[row] != line.file[before]
-    row, before = row[real], before[real]
+        other = line.file[row] != line.file[before]
+        row, before = row[other], before[other]
     kept, lowest = np.ones(len(tag), dtype=np.bool_), []
-    for epochs in (False, True):  # epochs and steps are two clocks
-        some = line.epochs[line.tag[row]] == epochs
-        said = [] if epochs else [(at, at, step) for at, step in line.starts]
+    for clock in (_STEPS, _RUNNING, _OWN):
+        some = line.clock[line.tag[row]] == clock
+        said = [(at, at, step) for at, step in line.starts] if clock == _STEPS else []
         signs = zip(row[some].tolist(), before[some].tolist(), line.step[row[some]].tolist(), strict=True)
         restarts = _restarts([*signs, *said])
         if not len(restarts):
             continue
-        own = np.flatnonzero(line.epochs[line.tag] == epochs)
+        own = np.flatnonzero(line.clock[line.tag] == clock)
         least = np.append(np.minimum.accumulate(restarts[::-1, 1])[::-1], np.iinfo(np.int64).max)
         kept[own] = line.step[own] < least[np.searchsorted(restarts[:, 0], own, side="right")]
-        lowest.append(int(least[0]) + epochs)
-    return kept, None if kept.all() else min(lowest)
+        if clock != _OWN and not kept[own].all():
+            lowest.append(int(least[0]) + (clock == _RUNNING))
+    return kept, min(lowest, default=None)
 
 
 def _restarts(signs: Sequence[tuple[int, int, int]]) -> Int:
