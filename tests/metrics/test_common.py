@@ -20,7 +20,7 @@ from pytest_vigate.data.dataset import Dataset
 from pytest_vigate.metrics import builtin
 from pytest_vigate.metrics.base import Metric, Statistics
 from pytest_vigate.metrics.documentation import bands, page, parameters
-from worlds import MINILM, dataset, jitter, random_boxes, random_documents, random_texts, reorder
+from worlds import MINILM, dataset, jitter, random_boxes, random_documents, random_texts, reorder, training
 
 METRICS = builtin()
 T = TypeVar("T")
@@ -31,9 +31,18 @@ MARKS = {"bertscore": [pytest.mark.bertscore], "meteor": [pytest.mark.wordnet]}
 #: Parameters of families whose defaults ask for more than the tests have.
 PARAMETERS: Mapping[str, Mapping[str, Any]] = {"bertscore": MINILM, "schema": {"required": ("count", "kind")}}
 
-every_metric = pytest.mark.parametrize(
-    "cls", [pytest.param(cls, marks=MARKS.get(cls.name, []), id=cls.name) for cls in METRICS]
-)
+
+def over(*evidence: str) -> pytest.MarkDecorator:
+    """One test a family that looks at one of these."""
+    kinds = [cls for cls in METRICS if cls.evidence in evidence]
+    return pytest.mark.parametrize(
+        "cls", [pytest.param(cls, marks=MARKS.get(cls.name, []), id=cls.name) for cls in kinds]
+    )
+
+
+every_metric = over("samples", "run", "reported")
+every_metric_of_samples = over("samples")
+every_metric_of_steps = over("run")
 
 
 def made(cls: type[Metric]) -> Metric:
@@ -85,7 +94,7 @@ def test_there_are_metrics_to_test() -> None:
     assert {"bbox", "confusion", "coverage"} <= {cls.name for cls in METRICS}
 
 
-@every_metric
+@every_metric_of_samples
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**16), n=st.integers(1, 12))
 def test_order_of_samples_does_not_matter(cls: type[Metric], seed: int, n: int) -> None:
@@ -94,7 +103,7 @@ def test_order_of_samples_does_not_matter(cls: type[Metric], seed: int, n: int) 
     assert_allclose(scores(made(cls), rearranged(data, order)), scores(made(cls), data), atol=rounding(cls))
 
 
-@every_metric
+@every_metric_of_samples
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**16), n=st.integers(1, 12))
 def test_integer_weights_equal_repetition(cls: type[Metric], seed: int, n: int) -> None:
@@ -106,7 +115,7 @@ def test_integer_weights_equal_repetition(cls: type[Metric], seed: int, n: int) 
     )
 
 
-@every_metric
+@every_metric_of_samples
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**16), n=st.integers(2, 12))
 def test_shards_concatenate_to_the_whole(cls: type[Metric], seed: int, n: int) -> None:
@@ -121,7 +130,7 @@ def test_shards_concatenate_to_the_whole(cls: type[Metric], seed: int, n: int) -
     }
 
 
-@every_metric
+@every_metric_of_samples
 def test_zero_weights_are_a_slice(cls: type[Metric]) -> None:
     data, metric = make_data(3, 20), made(cls)
     mask = np.arange(20) % 3 == 0
@@ -133,14 +142,14 @@ def test_zero_weights_are_a_slice(cls: type[Metric]) -> None:
     assert remarks_of(statistics.select(mask)) == remarks_of(metric.statistics(rearranged(data, kept)))
 
 
-@every_metric
+@every_metric_of_samples
 def test_leaving_one_out_equals_weight_zero(cls: type[Metric]) -> None:
     data, metric = make_data(4, 15), made(cls)
     statistics = metric.statistics(data)
     assert_allclose(metric.leave_one_out(statistics), Metric.leave_one_out(metric, statistics), atol=rounding(cls))
 
 
-@every_metric
+@every_metric_of_samples
 def test_draws_are_evaluated_together_as_alone(cls: type[Metric]) -> None:
     data, metric = make_data(6, 9), made(cls)
     statistics = metric.statistics(data)
@@ -150,12 +159,12 @@ def test_draws_are_evaluated_together_as_alone(cls: type[Metric]) -> None:
     assert_allclose(together, alone, atol=rounding(cls))
 
 
-@every_metric
+@every_metric_of_samples
 def test_empty_data_is_undefined(cls: type[Metric]) -> None:
     assert np.isnan(scores(made(cls), make_data(0, 1), np.zeros((1, 1)))).all()
 
 
-@every_metric
+@every_metric_of_samples
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**16))
 def test_scores_stay_in_their_range(cls: type[Metric], seed: int) -> None:
@@ -164,7 +173,7 @@ def test_scores_stay_in_their_range(cls: type[Metric], seed: int) -> None:
         assert np.isnan(value) or score.low <= value <= score.high
 
 
-@every_metric
+@every_metric_of_samples
 def test_perfect_predictions_reach_the_better_end(cls: type[Metric]) -> None:
     rng = np.random.default_rng(8)
     truth = random_boxes(rng, 30, most=1)  # average recall may see one box a picture
@@ -185,7 +194,7 @@ def test_perfect_predictions_reach_the_better_end(cls: type[Metric]) -> None:
             assert value == (pytest.approx(best, abs=0.01) if cls.name == "meteor" else best)
 
 
-@every_metric
+@every_metric_of_samples
 def test_statistics_leave_the_data_as_it_was(cls: type[Metric]) -> None:
     data = make_data(9, 6)
     before = {side: data_columns(data, side) for side in ("predictions", "references")}
@@ -200,7 +209,7 @@ def data_columns(data: Dataset, side: str) -> Mapping[str, Float]:
     return {name: getattr(found, name).copy() for name in ("xyxy", "label", "score", "crowd", "area", "offsets")}
 
 
-@every_metric
+@every_metric_of_samples
 def test_nan_in_statistics_is_refused(cls: type[Metric]) -> None:
     statistics = made(cls).statistics(make_data(1, 4))
     spoiled = statistics.values.copy()
@@ -209,7 +218,7 @@ def test_nan_in_statistics_is_refused(cls: type[Metric]) -> None:
         replace(statistics, values=spoiled)
 
 
-@every_metric
+@every_metric_of_samples
 def test_trials_say_which_samples_bear_on_a_score(cls: type[Metric]) -> None:
     # Taking away a sample that does not bear on a score must leave it as it is, or better: it proved nothing.
     data, metric = make_data(11, 30), made(cls)
@@ -222,7 +231,7 @@ def test_trials_say_which_samples_bear_on_a_score(cls: type[Metric]) -> None:
         assert (np.isnan(change) | (better * change >= -1e-12)).all()
 
 
-@every_metric
+@every_metric_of_samples
 def test_faults_name_columns_of_the_statistics(cls: type[Metric]) -> None:
     columns = made(cls).statistics(make_data(2, 3)).columns
     for score in cls.scores:
@@ -273,3 +282,65 @@ def test_bands_fall_from_the_top(cls: type[Metric]) -> None:
         for edge, name in score.bands:
             assert score.band(edge) == name  # half-open: the edge belongs to the band above
             assert score.band(np.nextafter(edge, -np.inf)) != name
+
+
+def make_run(seed: int, steps: list[int]) -> Dataset:
+    """A run with noise, evaluated at every third step, of which only some steps are left."""
+    rng = np.random.default_rng(seed)
+    train = {step: float(2 * np.exp(-step / 400) + 0.5 + rng.normal(0, 0.05)) for step in range(10, 1001, 10)}
+    validation = {step: float(value + rng.normal(0.1, 0.02)) for step, value in train.items() if step % 30 == 0}
+    parts = [{step: value for step, value in part.items() if step in steps} for part in (train, validation)]
+    return training(*parts, hyperparameters={"learning_rate": 1e-4, "train_batch_size": 8})
+
+
+STEPS = list(range(10, 1001, 10))
+
+
+@every_metric_of_steps
+def test_steps_of_weight_zero_are_not_there(cls: type[Metric]) -> None:
+    data, metric = make_run(3, STEPS), made(cls)
+    kept = [step for step in STEPS if step <= 600]
+    weights = np.array([[step in kept for step in STEPS]], dtype=float)
+    statistics = metric.statistics(data)
+    sliced = statistics.select(weights[0] > 0)
+    assert_allclose(metric.evaluate(statistics, weights), metric.evaluate(sliced, np.ones((1, len(kept)))))
+
+
+@every_metric_of_steps
+def test_a_step_is_there_once_whatever_its_weight(cls: type[Metric]) -> None:
+    data, metric = make_run(4, STEPS), made(cls)
+    weights = np.random.default_rng(0).integers(1, 5, (3, len(STEPS))).astype(float)
+    expected = np.repeat(scores(metric, data), 3, axis=0)
+    assert np.isfinite(expected).any()
+    assert_allclose(scores(metric, data, weights), expected)
+
+
+@every_metric_of_steps
+def test_scores_of_runs_stay_in_their_range(cls: type[Metric]) -> None:
+    for seed in range(20):
+        found = scores(made(cls), make_run(seed, STEPS))[0]
+        for score, value in zip(cls.scores, found, strict=True):
+            assert np.isnan(value) or score.low <= value <= score.high
+            assert np.isnan(value) or not score.names or value in range(len(score.names))
+
+
+@every_metric_of_steps
+def test_every_undefined_score_says_why(cls: type[Metric]) -> None:
+    metric = made(cls)
+    for steps in ([10], [10, 20], [10, 20, 30], STEPS[:7], STEPS):
+        data = make_run(6, steps)
+        statistics = metric.statistics(data)
+        found = metric.evaluate(statistics, np.ones((1, len(data))))[0]
+        lacking = {score.name for score, value in zip(cls.scores, found, strict=True) if np.isnan(value)}
+        assert lacking == set(statistics.undefined)
+        assert all(statistics.undefined.values())
+
+
+@every_metric_of_steps
+def test_leaving_out_a_step_costs_nothing_or_is_unknown(cls: type[Metric]) -> None:
+    data, metric = make_run(7, STEPS), made(cls)
+    statistics = metric.statistics(data)
+    without = metric.leave_one_out(statistics)
+    assert without.shape == metric.trials(statistics).shape == (len(data), len(cls.scores))
+    known = ~np.isnan(without)
+    assert np.array_equal(without[known], np.broadcast_to(scores(metric, data), without.shape)[known])
