@@ -50,7 +50,7 @@ def main() -> None:
     train_x, validation_x, train_y, validation_y = train_test_split(
         pictures / 16, labels, test_size=360, random_state=0, stratify=labels
     )
-    write_answers(HERE / "validation.jsonl", "validation", validation_y)
+    write_digits(HERE / "validation.jsonl", "validation", validation_y, field="reference")
     for folder, setting in ((HERE, HEALTHY), (HERE.parent / "failing" / "training", OVERFITTING)):
         learned = train_x[: setting.pictures], train_y[: setting.pictures]
         train(folder, setting, learned, (validation_x, validation_y))
@@ -68,7 +68,7 @@ def train(
         alpha=setting.alpha,
         random_state=setting.seed,
     )
-    write_answers(folder / "train.jsonl", "train", learned[1])
+    write_digits(folder / "train.jsonl", "train", learned[1], field="reference")
     lines = []
     for epoch in range(1, setting.epochs + 1):
         network.partial_fit(*learned, classes=DIGITS)
@@ -81,15 +81,15 @@ def train(
             for name, pictures in (("train", learned[0]), ("validation", validation[0])):
                 path = folder / "checkpoints" / f"epoch-{epoch:02d}" / f"{name}.jsonl"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_answers(path, name, network.predict(pictures))
+                write_digits(path, name, network.predict(pictures), field="text")
     (folder / "training.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     declared = "".join(f"{name}: {value}\n" for name, value in asdict(setting).items())
     (folder / "hparams.yaml").write_text(declared, encoding="utf-8")
 
 
-def write_answers(path: Path, part: str, labels: Labels) -> None:
+def write_digits(path: Path, part: str, labels: Labels, *, field: str) -> None:
     """One line a picture: which digit it shows, or is said to show."""
-    records = ({"id": f"{part}-{i:04d}", "text": str(label)} for i, label in enumerate(labels))
+    records = ({"id": f"{part}-{i:04d}", field: str(label)} for i, label in enumerate(labels))
     path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
 

@@ -20,7 +20,7 @@ PART = "part"
 #: Codes of the rows that say which samples are whose; those of the checkpoints follow, validation before train.
 VALIDATION, TRAIN, FIRST = 0, 1, 2
 #: Checkpoints that are listed.
-_SHOWN = 40
+_SHOWN = 12
 _NEAREST = 3
 _OF_BOTH = ("gap", "ratio")
 _OF_BEST = ("rise", "regret", "since_best")

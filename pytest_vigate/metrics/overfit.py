@@ -91,7 +91,7 @@ HIGHER = frozenset(
 #: Train points whose median stands for the train loss at an evaluation.
 _WINDOW = 5
 #: Evaluations that are listed.
-_SHOWN = 40
+_SHOWN = 12
 #: Steps that a message lists.
 _NEAREST = 3
 _LAST = -1.0

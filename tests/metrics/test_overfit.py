@@ -194,10 +194,10 @@ def test_train_is_not_smoothed_over_evaluations() -> None:
             "validation is 0 or below at its best, and a share of that says nothing",
         ),
         (
-            {10: 2.0, 40: 1.0},
+            {10: 2.0, 30: 1.0},
             {10: 2.5, 20: 1.5},
             SCORES,
-            "the last evaluation is at step 20 and training goes on to step 40, so the end of the run was not "
+            "the last evaluation is at step 20 and training goes on to step 30, so the end of the run was not "
             "validated, or the two count their steps differently; declare checkpoint: with the step of an evaluation "
             "to judge that one",
         ),
