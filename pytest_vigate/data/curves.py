@@ -6,7 +6,8 @@ where the log counts epochs. Blanks are left out; NaN and infinities are facts a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, Literal
@@ -182,12 +183,12 @@ def assemble(
     found = {name: given for name, given in points.items() if len(given.step)}
     if not found:
         raise DataError(log.source.file, "the log has no points; zero points prove nothing")
-    restarts = _restarts(log, found)
-    if len(restarts):
-        said.append(f"the run was resumed: what was logged before from step {int(restarts[:, 1].min())} on is replaced")
+    resumed = restarts(_signs(log, found))
+    if len(resumed):
+        said.append(f"the run was resumed: what was logged before from step {int(resumed[:, 1].min())} on is replaced")
     curves: dict[str, Curve] = {}
     for name, given in found.items():
-        curve, repeated = _curve(name, given, restarts)
+        curve, repeated = _curve(name, given, resumed)
         if curve is None:
             said.append(f"{quoted(name)} was not logged again after the run was resumed, and is left out")
             continue
@@ -257,41 +258,64 @@ def _sum(training: Training, names: str | tuple[str, ...]) -> Curve:
     return Curve(name, common, value, several[0].epoch[places[0]])
 
 
-def _restarts(log: TrainingLog, points: Mapping[str, Points]) -> Int:
-    """(R, 2) row and step of every point whose series has a later step before it, by row.
+def restarts(signs: Iterable[tuple[int, int, int]]) -> Int:
+    """(R, 2) rows in which a run was taken up again, and the step, by row.
+
+    The train loss goes back, and a little later the validation loss does: the second sign says nothing new, and would
+    replace what the train loss has logged in between.
+
+    Args:
+        signs: Row of a point whose step lies before that of the point before it in its series, row of that point, and
+            the step.
+    """
+    found: list[tuple[int, int]] = []
+    # Of what was found, the latest at or below each step: the first one behind a point has the lowest step of those.
+    rows: list[int] = []
+    steps: list[int] = []
+    for row, before, step in sorted(signs):
+        i = bisect_right(rows, before)
+        if i < len(rows) and steps[i] <= step:
+            continue
+        found.append((row, step))
+        while steps and steps[-1] >= step:
+            rows.pop()
+            steps.pop()
+        rows.append(row)
+        steps.append(step)
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+def _signs(log: TrainingLog, points: Mapping[str, Points]) -> Iterator[tuple[int, int, int]]:
+    """What `restarts` looks at.
 
     Raises:
         DataError: If there is one, and the gate does not say what it means.
     """
-    found = []
     for name, given in points.items():
         back = np.flatnonzero(np.diff(given.step) < 0) + 1
+        row = np.arange(len(given.step)) if given.row is None else given.row
         if len(back) and log.on_resume == "error":
             i = int(back[0])
-            row = i if given.row is None else int(given.row[i])
-            where = log.source.file if given.places is None else given.places(row)
+            where = log.source.file if given.places is None else given.places(int(row[i]))
             raise DataError(
                 where,
                 f"the step of {quoted(name)} goes back from {given.step[i - 1]} to {given.step[i]}; if the run was "
                 "resumed, declare on_resume: last, else give each run a log of its own",
             )
-        rows = back if given.row is None else given.row[back]
-        found.append(np.column_stack([rows, given.step[back]]))
-    restarts: Int = np.concatenate(found).astype(np.int64)
-    return restarts[np.argsort(restarts[:, 0], kind="stable")]
+        yield from zip(row[back].tolist(), row[back - 1].tolist(), given.step[back].tolist(), strict=True)
 
 
-def _curve(name: str, given: Points, restarts: Int) -> tuple[Curve | None, int]:
+def _curve(name: str, given: Points, resumed: Int) -> tuple[Curve | None, int]:
     """The curve of some points, and how many steps were there twice beside those that a restart replaced.
 
     None if a restart replaced all.
     """
     kept = np.ones(len(given.step), dtype=np.bool_)
-    if len(restarts):
+    if len(resumed):
         row = np.arange(len(given.step)) if given.row is None else given.row
         # The lowest step at which the run was taken up again behind each row: all from there on was logged anew.
-        lowest = np.append(np.minimum.accumulate(restarts[::-1, 1])[::-1], np.iinfo(np.int64).max)
-        kept = given.step < lowest[np.searchsorted(restarts[:, 0], row, side="right")]
+        lowest = np.append(np.minimum.accumulate(resumed[::-1, 1])[::-1], np.iinfo(np.int64).max)
+        kept = given.step < lowest[np.searchsorted(resumed[:, 0], row, side="right")]
         if not kept.any():
             return None, 0
     step, value = given.step[kept], given.value[kept]

@@ -152,7 +152,7 @@ def not_validated(train: Series, validation: Series) -> str:
     if not len(train) or not len(validation):
         return ""
     end, last = train.step[-1], validation.step[-1]
-    if end > last and end - last > longest_pause(validation.step):
+    if end > last and end - last >= longest_pause(validation.step):
         return (
             f"the last evaluation is at step {last:.0f} and training goes on to step {end:.0f}, so the end of the run "
             "was not validated, or the two count their steps differently"

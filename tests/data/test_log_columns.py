@@ -103,10 +103,11 @@ def test_null_is_blank(world: World) -> None:
 
 def test_integers_beyond_a_double_are_infinite(world: World) -> None:
     digits = "9" * 500
-    world.write("log.jsonl", f'{{"step": 1, "loss": {digits}}}\n{{"step": 2, "loss": -{digits}}}\n')
+    losses = ("1", digits, f"-{digits}")
+    world.write("log.jsonl", "".join(f'{{"step": {i}, "loss": {loss}}}\n' for i, loss in enumerate(losses)))
     found = world.training("log.jsonl", form="jsonl").train
     assert found is not None
-    np.testing.assert_array_equal(found.value, [math.inf, -math.inf])
+    np.testing.assert_array_equal(found.value, [1.0, math.inf, -math.inf])
 
 
 @pytest.mark.parametrize(
@@ -247,6 +248,10 @@ def test_last_line_of_any_table_may_have_no_end(world: World) -> None:
     found = world.training("log.csv", form="csv")
     assert points(found.train) == [(1, 2.0)]
     assert found.notes[0] == "the last line is cut off and left out"
+    world.write("log.csv", "step,loss\n1\n2,3")
+    assert message(lambda: world.training("log.csv", form="csv")) == (
+        "log.csv:2: 1 cells, where the header has 2; complete the row"
+    )
 
 
 @pytest.mark.parametrize("line", ["[1]", "3", '"a"', "null", "true"])

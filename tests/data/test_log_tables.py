@@ -227,6 +227,12 @@ def test_keras_counts_epochs_from_0(world: World, separator: str, end: str) -> N
     assert points(found.curves["accuracy"]) == [(1, 0.25), (2, 0.5)]
 
 
+def test_keras_run_that_goes_on_counts_from_0_too(world: World) -> None:
+    # initial_epoch=5: five epochs are finished before, six after the first row
+    world.write("log.csv", "epoch,loss\n5,2\n6,1\n")
+    assert points(world.training("log.csv", form="keras").train) == [(6, 2.0), (7, 1.0)]
+
+
 def test_invented_columns_of_keras_are_no_series(world: World) -> None:
     world.write("log.csv", 'epoch,loss,weights,val_loss,val_weights\n0,2.5,"[1, 2]",NA,NA\n1,1.5,"[3, 4]",NA,NA\n')
     found = world.training("log.csv")

@@ -328,8 +328,11 @@ def test_swift_steps_are_the_first_number_of_a_text(world: World) -> None:
 
 
 def test_older_swift_counts_global_steps(world: World) -> None:
-    world.write_lines("logging.jsonl", {"loss": 2.0, "global_step": 1}, {"loss": 1.0, "global_step": 5})
-    assert points(world.training("logging.jsonl").train) == [(1, 2.0), (5, 1.0)]
+    last = {"last_model_checkpoint": "x/checkpoint-5", "best_metric": 2.5, "global_step": 5}
+    world.write_lines("logging.jsonl", {"loss": 2.0, "global_step": 1}, {"loss": 1.0, "global_step": 5}, last)
+    found = world.training("logging.jsonl")
+    assert points(found.train) == [(1, 2.0), (5, 1.0)]
+    assert list(found.curves) == ["loss"]
 
 
 def test_swift_step_that_is_no_number_is_an_error(world: World) -> None:

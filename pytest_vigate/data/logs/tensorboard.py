@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
-from pytest_vigate.data.curves import Points, Training, TrainingLog, assemble, listed
+from pytest_vigate.data.curves import Points, Training, TrainingLog, assemble, listed, restarts
 from pytest_vigate.data.files import encodable, entries, inside, read_binary, shown
 from pytest_vigate.data.logs import LogReader
 from pytest_vigate.data.logs._events import Events, Numbers, read_events
@@ -271,41 +270,15 @@ def _kept(line: _Timeline, *, within: bool) -> tuple[Bool, int | None]:
         some = line.clock[line.tag[row]] == clock
         said = [(at, at, step) for at, step in line.starts] if clock == _STEPS else []
         signs = zip(row[some].tolist(), before[some].tolist(), line.step[row[some]].tolist(), strict=True)
-        restarts = _restarts([*signs, *said])
-        if not len(restarts):
+        resumed = restarts([*signs, *said])
+        if not len(resumed):
             continue
         own = np.flatnonzero(line.clock[line.tag] == clock)
-        least = np.append(np.minimum.accumulate(restarts[::-1, 1])[::-1], np.iinfo(np.int64).max)
-        kept[own] = line.step[own] < least[np.searchsorted(restarts[:, 0], own, side="right")]
+        least = np.append(np.minimum.accumulate(resumed[::-1, 1])[::-1], np.iinfo(np.int64).max)
+        kept[own] = line.step[own] < least[np.searchsorted(resumed[:, 0], own, side="right")]
         if clock != _OWN and not kept[own].all():
             lowest.append(int(least[0]) + (clock == _RUNNING))
     return kept, min(lowest, default=None)
-
-
-def _restarts(signs: Sequence[tuple[int, int, int]]) -> Int:
-    """(R, 2) points at which the run was taken up again, and the step.
-
-    The train loss goes back, and a little later the validation loss does: the second sign says nothing new, and would
-    replace what the train loss has logged in between.
-
-    Args:
-        signs: A point, the one of its series before it and the step.
-    """
-    found: list[tuple[int, int]] = []
-    # Of what was found, the latest at or below each step: the first one behind a point has the lowest step of those.
-    rows: list[int] = []
-    steps: list[int] = []
-    for row, before, step in sorted(signs):
-        i = bisect_right(rows, before)
-        if i < len(rows) and steps[i] <= step:
-            continue
-        found.append((row, step))
-        while steps and steps[-1] >= step:
-            rows.pop()
-            steps.pop()
-        rows.append(row)
-        steps.append(step)
-    return np.array(found, dtype=np.int64).reshape(-1, 2)
 
 
 def _with_epochs(log: TrainingLog, points: dict[str, Points]) -> dict[str, Points]:
