@@ -160,9 +160,9 @@ def not_validated(train: Series, validation: Series) -> str:
     return ""
 
 
-def effective(window: int, points: int) -> int:
-    """Points of a window: at most a quarter of the curve, so that short ones stay as they are."""
-    return max(1, min(window, points // 4))
+def effective(window: int, points: int, *, parts: int = 4) -> int:
+    """Points of a window: at most one part of the curve in so many, so that short ones stay as they are."""
+    return max(1, min(window, points // parts))
 
 
 def medians(value: Float, window: int) -> Float:

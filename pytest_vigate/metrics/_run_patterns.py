@@ -70,6 +70,8 @@ _STAYED = 0.05
 _END = 0.2
 #: Fall over the end of a run that ends too early.
 _FALLING = 0.05
+#: And what it is at least of all that the loss fell: towards 0 any fall is large beside what is left.
+_OF_ALL = 0.03
 #: Standard errors that a difference has to have to be one.
 _SURE = 3.0
 
@@ -315,6 +317,9 @@ def _underfitting(run: _Run) -> Named | None:
     # Of a line through a third of the points, at both ends of a fifth.
     error = run.noise * np.sqrt(12 * 3 / many) * _END * 3
     if not (validation <= -_FALLING and train - 2 * error <= -_FALLING and run.rise < _FALLING):
+        return None
+    first, last = float(run.evaluations[0]), float(run.evaluations[-1])
+    if last * -validation / (1 + validation) < _OF_ALL * (first - last):
         return None
     of_train = f"falls by {-train:.1%}" if train < 0 else "is too noisy to tell"
     return Named(

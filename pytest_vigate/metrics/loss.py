@@ -22,6 +22,8 @@ from pytest_vigate.metrics._run_patterns import NAMES, NOISY, Named, Spikes, nam
 from pytest_vigate.metrics.base import Evidence, Metric, Score, Statistics
 
 COLUMNS = (*curves.COLUMNS, "spike", "nonfinite", "filtered")
+#: Windows that a curve has room for at least.
+_PARTS = 20
 _OF_TRAIN = ("start", "final", "best", "drop", "slope", "spikes")
 _OF_VALIDATION = ("val_final", "val_best", "val_drop")
 #: From which start the vendor's pages ask for a look at the annotation format.
@@ -49,11 +51,11 @@ class Loss(Metric):
     """Train and validation loss of a run, in the loss's own unit; lower is better, and higher for ``drop``.
 
     Definition:
-        The train loss is smoothed first: ``median`` takes the median of every ``window`` points that follow each
-        other, ``ema`` an exponential mean with α = 2 / (window + 1) from the first point on, ``none`` leaves it. The
-        window is a quarter of the points at most, so that a short curve stays as it is, and lies inside the curve:
-        the smoothed curve begins with the median of the first window and ends with that of the last. The validation
-        loss is a mean already, and is not smoothed.
+        The train loss is smoothed first: ``median`` takes the median of every ``window`` points that follow each other,
+        ``ema`` an exponential mean with α = 2 / (window + 1) from the first point on, ``none`` leaves it. The window is
+        a twentieth of the points at most, so that a short curve stays as it is and a steep start is not smoothed away,
+        and lies inside the curve: the smoothed curve begins with the median of the first window and ends with that of
+        the last. The validation loss is a mean already, and is not smoothed.
 
         ``start``, ``final`` and ``best`` are the first, the last and the least of the smoothed train loss;
         ``drop = 1 − final / start``; ``slope`` is the relative change over the last fifth of the smoothed curve (of the
@@ -72,9 +74,10 @@ class Loss(Metric):
         points, where the noise of a point is no larger than the loss; if the train loss ends at 1.5 times its best or
         more. *Not learning* if the train loss fell by less than 5 %. *Overfitting* if the validation loss ends 10 % or
         more above its best while the train loss fell on or stayed; *unstable* if that rose too. *Underfitting* if the
-        validation loss still falls by 5 % or more over the last fifth, and the train loss with it. Else *healthy*.
-        Differences of the train loss have to be three standard errors of its noise too, except where the validation
-        loss fell by 10 %. The rules have windows of their own, whatever ``smooth`` says.
+        validation loss still falls by 5 % or more over the last fifth, which is 3 % or more of all that it fell, and
+        the train loss with it. Else *healthy*. Differences of the train loss have to be three standard errors of its
+        noise too, except where the validation loss fell by 10 %. The rules have windows of their own, whatever
+        ``smooth`` says.
 
     Statistics:
         One row a point of either curve; its sample is the step. ``step``, ``value`` (0 where not finite), ``finite``,
@@ -132,7 +135,7 @@ class Loss(Metric):
 
     #: how the train loss is smoothed: median of a window, ema (exponential mean) or none
     smooth: Literal["median", "ema", "none"] = "median"
-    #: points of the window, 1 to 101; a quarter of the curve at most
+    #: points of the window, 1 to 101; a twentieth of the curve at most
     window: Annotated[int, msgspec.Meta(ge=1, le=101)] = 5
     #: deviations above the median of the points before from which a point is in a spike
     spike: Annotated[float, msgspec.Meta(gt=0)] = 8.0
@@ -288,7 +291,7 @@ class Loss(Metric):
 
     def _smoothed(self, finite: Series) -> tuple[Float, Float]:
         """Steps and values of the smoothed train loss."""
-        window = curves.effective(self.window, len(finite))
+        window = curves.effective(self.window, len(finite), parts=_PARTS)
         if self.smooth == "median":
             return curves.medians(finite.step, window), curves.medians(finite.value, window)
         if self.smooth == "ema" and window > 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,7 +23,7 @@ def points(*logged: tuple[int, float], rows: list[int] | None = None) -> Points:
     )
 
 
-def assembled(world: World, logged: dict[str, Points], **declared: object) -> Training:
+def assembled(world: World, logged: dict[str, Points], **declared: Any) -> Training:
     return assemble(world.log("log.csv", **declared), logged, train=["loss", ("a", "b")], validation=["eval_loss"])
 
 
