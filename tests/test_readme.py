@@ -33,6 +33,7 @@ SHOWN = (
     "failing/failing.gate.yaml",
     "coins/coins_coco.gate.yaml",
     "inspection/inspection.gate.yaml",
+    "training/digits.gate.yaml",
     pytest.param("vqa/vqa.gate.yaml", marks=pytest.mark.bertscore),
 )
 
@@ -42,7 +43,7 @@ def test_shown_gate_is_the_file(name: str) -> None:
     assert (ROOT / "example_gates" / name).read_text(encoding="utf-8") in GATES
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("name", [*SHOWN, "failing/training/overfitting.gate.yaml"])
 def test_shown_output_is_what_the_run_prints(name: str, pytester: pytest.Pytester) -> None:
     place = f"example_gates/{name}\n"
     (shown,) = (block for block in blocks("text") if place in block)
@@ -95,6 +96,10 @@ def test_every_gate_of_the_readme_is_a_good_one(gate: str, tmp_path: Path) -> No
     path = tmp_path / "readme" / "readme.gate.yaml"
     path.parent.mkdir()
     path.write_text(gate, encoding="utf-8")
+    for named in re.findall(r'"(\S+\{checkpoint\}\S+)"', gate):
+        checkpoint = path.parent / named.replace("{checkpoint}", "100")
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.touch()
     metrics = {metric.name: metric for metric in builtin()}
     formats = tuple(reader.name for reader in readers.builtin())
     presets = {preset.name: preset for preset in box_presets.builtin()}

@@ -57,6 +57,11 @@ class ComputedOverfit(Metric):
         return self.score.direction == "lower"
 
     @property
+    def _column(self) -> int:
+        """Place of the score in what the other family evaluates."""
+        return [score.name for score in self.metric.scores].index(self.score.name)
+
+    @property
     def configured(self) -> tuple[Score, ...]:
         if (self.score.low, self.score.high) != (0.0, 1.0):
             return SCORES
@@ -102,13 +107,18 @@ class ComputedOverfit(Metric):
 
     def draw(self, statistics: Statistics, weights: Float) -> Float:
         """Which checkpoint is best is taken from the data once: every draw would find its own, and regret more."""
-        read = _Reading.of(self, statistics)
-        of = {(c, part): self._of(statistics, weights, c, part) for c, part in read.needed}
+        read, parts = _Reading.of(self, statistics), _Parts.of(statistics)
+        column = self._column
+        inner = statistics.prepared.setdefault("needed", {one: parts.part(*one) for one in read.needed})
+        of = {
+            (c, part): self.metric.evaluate(inner[c, part], weights[:, parts.samples[part]])[:, column]
+            for c, part in read.needed
+        }
         return self._scores(statistics, read, of)
 
     def leave_one_out(self, statistics: Statistics) -> Float:
         read, parts = _Reading.of(self, statistics), _Parts.of(statistics)
-        column = self.metric.scores.index(self.score)
+        column = self._column
         of = {}
         for c, part in read.needed:
             inner = parts.part(c, part)
@@ -119,7 +129,7 @@ class ComputedOverfit(Metric):
 
     def trials(self, statistics: Statistics) -> Bool:
         read, parts = _Reading.of(self, statistics), _Parts.of(statistics)
-        column = self.metric.scores.index(self.score)
+        column = self._column
         bears = np.zeros((statistics.n, len(SCORES)), np.bool_)
         for c, part in read.needed:
             there = self.metric.trials(parts.part(c, part))[:, column]
@@ -192,7 +202,7 @@ class ComputedOverfit(Metric):
     def _of(self, statistics: Statistics, weights: Float, c: int, part: int) -> Float:
         """(B,) the other family's score."""
         parts = _Parts.of(statistics)
-        column = self.metric.scores.index(self.score)
+        column = self._column
         return self.metric.evaluate(parts.part(c, part), weights[:, parts.samples[part]])[:, column]
 
     def _scores(self, statistics: Statistics, read: _Reading, of: Mapping[tuple[int, int], Float]) -> Float:
@@ -306,17 +316,14 @@ class _Parts:
         return found
 
     def part(self, c: int, part: int) -> Statistics:
-        """Statistics of the other family at a checkpoint, of its own samples alone."""
-        kept = self.statistics.prepared.setdefault("inner", {})
-        if (c, part) not in kept:
-            whole = self.statistics
-            found = whole.take(whole.keys[PART].code == FIRST + 2 * c + part).select(self.samples[part])
-            keys = {name: key for name, key in found.keys.items() if name != PART}
-            kept[c, part] = replace(
-                found, columns=found.columns[:-1], values=found.values[:, :-1], keys=keys, undefined={}
-            )
-        inner: Statistics = kept[c, part]
-        return inner
+        """Statistics of the other family at a checkpoint, of its own samples alone.
+
+        They are made anew each time: those of all checkpoints at once would take as much memory again.
+        """
+        whole = self.statistics
+        found = whole.take(whole.keys[PART].code == FIRST + 2 * c + part).select(self.samples[part])
+        keys = {name: key for name, key in found.keys.items() if name != PART}
+        return replace(found, columns=found.columns[:-1], values=found.values[:, :-1], keys=keys, undefined={})
 
 
 def _joined(

@@ -27,6 +27,8 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = {
     "hostile-replies": ("replies", "run_hostile"),
     "schema": ("schema", "run"),
     "events": ("events", "run"),
+    "training-log": ("training", "run_log"),
+    "checkpoints": ("training", "run_checkpoints"),
 }
 
 

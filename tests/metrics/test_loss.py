@@ -38,7 +38,7 @@ def undefined(data: Dataset, metric: Loss | None = None) -> Mapping[str, str]:
 def test_train_loss_is_smoothed_and_validation_is_not() -> None:
     # 100 points, so windows of 5: the first are 9 3 5 4 6 → median 5, the last 1 2 9 1 2 → 2; lowest: 2 2 2 1 2 → 2
     train = [9, 3, 5, 4, 6, 4, 4, *[3] * 84, 2, 2, 2, 2, 1, 2, 9, 1, 2]
-    found = evaluate(Loss(), training(curve(train), {50: 4.0, 100: 3.0, 200: 3.5}))
+    found = evaluate(Loss(), training(curve(train), {500: 4.0, 750: 3.0, 1000: 3.5}))
     assert {name: found[name] for name in ("start", "final", "best")} == {"start": 5, "final": 2, "best": 2}
     assert found["drop"] == pytest.approx(1 - 2 / 5)
     assert {name: found[name] for name in ("val_final", "val_best")} == {"val_final": 3.5, "val_best": 3}
