@@ -114,6 +114,8 @@ class Session:
                 self._loaded.popitem(last=False)
         else:
             self._loaded.move_to_end(key)
+            if isinstance(found, Loaded) and found.history is not None:
+                found.history.announce(metrics)
         if isinstance(found, UnmeasurableError):
             raise found
         return found
@@ -121,7 +123,7 @@ class Session:
     def _load(self, data: Data, evidence: Evidence, loader: Loader, metrics: Sequence[Metric]) -> Loaded:
         match evidence:
             case "run" if data.training is not None:
-                dataset, files = loader.training(data.training, checkpoint=data.checkpoint)
+                dataset, files = loader.training(data.training, data)
             case "reported" if data.reported is not None:
                 dataset, files = loader.reported(data.reported, checkpoint=data.checkpoint)
             case "samples" if data.predictions is not None:
@@ -154,9 +156,8 @@ class Session:
             seen.append(other)
             return found
 
-        own = [metric for metric in metrics if metric.evidence == "samples"]
-        kept = {metric.judges for metric in metrics if metric.judges is not None}
-        history = History(steps, judged, read, _statistics, own, kept)
+        history = History(steps, judged, read, _statistics)
+        history.announce(metrics)
         return Loaded(dataset, tuple(files), self._version, history=history, seen=seen)
 
     def _load_checkpoints(self, data: Data, loader: Loader, metrics: Sequence[Metric]) -> Loaded:
@@ -164,7 +165,8 @@ class Session:
         validation = self.load(data, evidence="samples", loader=loader, metrics=metrics)
         train = None
         if data.train is not None:
-            train = self.load(data.train, evidence="samples", loader=loader, metrics=metrics)
+            compared = [metric for metric in metrics if metric.judges is not None]
+            train = self.load(data.train, evidence="samples", loader=loader, metrics=compared)
             if validation.read[0].digest == train.read[0].digest:
                 raise UnmeasurableError(
                     f"{train.read[0].path}: the predictions for the samples of the training are those for validation, "
@@ -175,7 +177,7 @@ class Session:
         checkpoints = Checkpoints(
             steps,
             validation.at_checkpoints,
-            None if train is None else lambda metric: train.at_steps(metric, steps, judged),
+            None if train is None else lambda metric: train.at_steps(metric, steps),
             judged,
         )
         dataset = beside(validation.dataset, None if train is None else train.dataset, checkpoints)
@@ -222,14 +224,14 @@ class Loaded:
             return (self._statistics(metric),)
         return self.history.statistics(metric, own=self._statistics(metric))
 
-    def at_steps(self, metric: Metric, steps: Sequence[int | None], judged: int) -> tuple[Statistics | None, ...]:
-        """The same at given checkpoints, None where there is none; a gate without checkpoints has the judged one.
+    def at_steps(self, metric: Metric, steps: Sequence[int | None]) -> tuple[Statistics | None, ...]:
+        """The same at given checkpoints, None where there is none; without checkpoints they are those of the only one.
 
         Raises:
             UnmeasurableError: As `at_checkpoints`.
         """
         if self.history is None:
-            return tuple(self._statistics(metric) if i == judged else None for i in range(len(steps)))
+            return tuple(self._statistics(metric) if step is None else None for step in steps)
         known = dict(zip(self.history.steps, self.at_checkpoints(metric), strict=True))
         return tuple(None if step is None else known.get(step) for step in steps)
 
@@ -347,7 +349,7 @@ class Loaded:
             elif self.dataset.pictures is not None:
                 _, groups = np.unique(self.dataset.pictures[samples], return_inverse=True)
             weights = first(self._weights(gate, statistics.n, words=words, groups=groups, strata=strata), draws)
-            return estimate(metric, statistics, weights=weights, level=intervals.level, groups=groups)
+            return estimate(metric, statistics, weights=weights, level=intervals.level, groups=groups, strata=strata)
 
         if grouped:
             return compute()  # as many groups as samples, perhaps: too much to keep

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from pytest_vigate.metrics.base import Metric, Statistics
 Values = dict[str, float]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class History:
     """What the families of a gate make of every checkpoint of a model.
 
@@ -25,19 +25,27 @@ class History:
         judged: Index of the checkpoint that is judged, which is not read here.
         read: Reads the samples of another checkpoint, by its index.
         score: Statistics of a family on samples.
-        metrics: Families that the gate asks for: all are scored in one pass over the files.
-        kept: Those whose statistics are asked for too, and not their scores alone.
+
+    Families that gates ask for are announced, so that all are scored in one pass over the files.
     """
 
     steps: tuple[int, ...]
     judged: int
     read: Callable[[int], Dataset]
     score: Callable[[Dataset, Metric], Statistics]
-    metrics: Sequence[Metric]
-    kept: Collection[Metric]
+    _asked: dict[Metric, None] = field(default_factory=dict)
+    _kept: dict[Metric, None] = field(default_factory=dict)
     _values: dict[Metric, list[Values]] = field(default_factory=dict)
     _statistics: dict[Metric, list[Statistics | UnmeasurableError]] = field(default_factory=dict)
     _failed: list[UnmeasurableError] = field(default_factory=list)
+
+    def announce(self, metrics: Iterable[Metric]) -> None:
+        """Families of a gate: of those of samples the scores will be asked for, of those that others judge the rows."""
+        for metric in metrics:
+            if metric.evidence == "samples":
+                self._asked[metric] = None
+            if metric.judges is not None:
+                self._kept[metric.judges] = None
 
     def statistics(self, metric: Metric, *, own: Statistics) -> tuple[Statistics, ...]:
         """(C,) statistics of a family, without remarks but for the judged checkpoint's own.
@@ -51,7 +59,8 @@ class History:
                 does not carry the family.
         """
         if metric not in self._statistics:
-            self._pass({metric: None, **dict.fromkeys(self.kept)})
+            self._kept[metric] = None
+            self._pass()
         found = [*self._statistics[metric]]
         found.insert(self.judged, own)
         for step, one in zip(self.steps, found, strict=True):
@@ -70,16 +79,18 @@ class History:
             UnmeasurableError: If a checkpoint cannot be read, or has not answered the same samples as the judged one.
         """
         if metric not in self._values:
-            self._pass(dict.fromkeys(self.kept))
+            self._asked[metric] = None
+            self._pass()
         found = [*self._values[metric]]
         found.insert(self.judged, _values(metric, own))
         return tuple(zip(self.steps, found, strict=True))
 
-    def _pass(self, kept: Mapping[Metric, None]) -> None:
-        """Read all checkpoints, one after another, and score each by every family."""
+    def _pass(self) -> None:
+        """Read all checkpoints, one after another, and score each by every family that is new."""
         if self._failed:  # nothing is read again for the next threshold
             raise self._failed[0]
-        wanted = dict.fromkeys((*self.metrics, *kept))
+        kept = [metric for metric in self._kept if metric not in self._statistics]
+        wanted = dict.fromkeys((*kept, *(metric for metric in self._asked if metric not in self._values)))
         values: dict[Metric, list[Values]] = {metric: [] for metric in wanted}
         statistics: dict[Metric, list[Statistics | UnmeasurableError]] = {metric: [] for metric in kept}
         for i in range(len(self.steps)):
@@ -114,11 +125,19 @@ def refuse_other_samples(step: int, found: Dataset, *, judged_step: int, judged:
     """Raise unless a checkpoint has answered the same samples as the judged one: else they do not compare."""
     where = found.predictions.file
     if found.ids != judged.ids:
-        lacking = [name for name in judged.ids if name not in set(found.ids)]
-        shown = ", ".join(map(repr, lacking[:3]))
+        parts = [(step, found, judged_step, judged), (judged_step, judged, step, found)]
+        for one, fewer, other, more in parts:
+            there = set(fewer.ids)
+            lacking = [name for name in more.ids if name not in there]
+            if lacking:
+                shown = ", ".join(map(repr, lacking[:3]))
+                raise UnmeasurableError(
+                    f"{where}: checkpoint {one} lacks {len(lacking)} of the {len(more)} samples of checkpoint {other}: "
+                    f"{shown}{', …' if len(lacking) > 3 else ''}; score every checkpoint on the same samples"
+                )
         raise UnmeasurableError(
-            f"{where}: checkpoint {step} has {len(found)} samples and checkpoint {judged_step} has {len(judged)}"
-            f"{f', among them {shown}' if shown else ' in another order'}; score every checkpoint on the same samples"
+            f"{where}: checkpoint {step} has its samples in another order than checkpoint {judged_step}; write them in "
+            "the same order, or name references"
         )
     differ = np.flatnonzero(found.predictions.present != judged.predictions.present)
     if len(differ):

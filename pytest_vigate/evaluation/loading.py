@@ -85,16 +85,25 @@ class Loader:
             dataset = arrange(dataset, data.unit, pictures=picture_names(predictions, references))
         return replace(dataset, workspace=replace(self.workspace, roots=predictions.source.roots))
 
-    def training(self, log: TrainingLog, *, checkpoint: int | None) -> tuple[Dataset, tuple[DataFile, ...]]:
-        """A training run, judged at a checkpoint.
+    def training(self, log: TrainingLog, data: Data) -> tuple[Dataset, tuple[DataFile, ...]]:
+        """A training run, judged at the checkpoint of the gate.
 
         Raises:
             DataError: If its log cannot be read.
         """
-        found = replace(read_training(log), judged=checkpoint)
+        found = read_training(log)
+        notes = found.notes
+        judged = data.checkpoint if data.checkpoint is not None or not data.checkpoints else data.checkpoints[-1][0]
+        last = int(found.steps[-1])
+        if judged is not None and judged != last and (data.checkpoints or data.checkpoint is not None):
+            notes = (*notes, f"checkpoint {judged} is judged, and the log of the run goes to step {last}")
+        found = replace(found, judged=data.checkpoint, notes=notes)
         dataset = replace(of_training(found), workspace=replace(self.workspace, roots=log.source.roots))
-        source = found.source
-        return dataset, (DataFile("training", source.file, source.format or "", digest(source), len(dataset)),)
+        files = [DataFile("training", found.file, found.source.format or "", digest(found.source), len(dataset))]
+        if found.declared is not None:
+            declared = found.declared
+            files.append(DataFile("hyperparameters", declared.file, "", digest(declared), len(found.hyperparameters)))
+        return dataset, tuple(files)
 
     def reported(self, source: Source, *, checkpoint: int | None) -> tuple[Dataset, tuple[DataFile, ...]]:
         """Scores from elsewhere.
@@ -103,7 +112,8 @@ class Loader:
             DataError: If their file cannot be read.
         """
         found = read_reported(replace(source, sums={}), checkpoint=checkpoint)
-        return of_reported(found), (DataFile("reported", source.file, "json", digest(found.source), 1),)
+        file = DataFile("reported", source.file, found.source.format or "json", digest(found.source), 1)
+        return of_reported(found), (file,)
 
 
 def prepared_once(table: Table) -> Table:

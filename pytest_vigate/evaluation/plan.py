@@ -10,13 +10,15 @@ from pathlib import Path
 import msgspec
 
 from pytest_vigate.data import logs
+from pytest_vigate.data.curves import ROLES
 from pytest_vigate.data.presets import Preset
+from pytest_vigate.data.score_names import fold
 from pytest_vigate.data.tables import Source
 from pytest_vigate.errors import GateFileError, Problem, did_you_mean
 from pytest_vigate.gates.model import Configuration, Gate, Position, Threshold
 from pytest_vigate.gates.paths import RefusedPathError, Surroundings
 from pytest_vigate.gates.rules import read
-from pytest_vigate.metrics.base import Metric, Score, check_parameter, default, names_file
+from pytest_vigate.metrics.base import EVIDENCE, Metric, Score, check_parameter, default, names_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def read_plan(
                 configured[configuration.name] = metric
         found += _unknown_formats(gate, formats)
         found += _box_problems(gate, presets)
+        found += _idle_series(gate)
         declared = {configuration.name for configuration in gate.metrics}
         families = {**{name: default(cls) for name, cls in metrics.items() if name not in declared}, **configured}
         families, wrong = _bound(families, gate)
@@ -167,6 +170,22 @@ def _unknown_formats(gate: Gate, formats: tuple[str, ...]) -> Iterator[Problem]:
             yield _problem(gate.positions[f"{place}.format"], f"unknown format {name!r}", hint)
 
 
+def _idle_series(gate: Gate) -> Iterator[Problem]:
+    """Names under `series` that nothing in the gate asks for: most likely roles that are misspelt."""
+    if gate.data.training is None:
+        return
+    pairs = [one.parameters.get("on") for one in gate.metrics]
+    used = {fold(str(name)) for pair in pairs if isinstance(pair, list) for name in pair}
+    families = {"hyper", *(one.name for one in gate.metrics if one.family == "hyper")}
+    asked = {fold(one.score.partition(".")[2]) for one in gate.thresholds if one.family in families}
+    if asked & {fold("final_learning_rate"), fold("learning_rate")}:
+        used |= {fold("learning_rate"), fold("lr")}
+    for name in gate.data.training.series:
+        if name not in ROLES and fold(name) not in used | asked:
+            hint = did_you_mean(name, ROLES) or f"what a log is asked for is {', '.join(ROLES)}"
+            yield _problem(gate.positions[f"data.training.series.{name}"], f"nothing asks for {name!r}", hint)
+
+
 def _box_problems(gate: Gate, presets: Mapping[str, Preset]) -> Iterator[Problem]:
     """Presets that are unknown, and what is said beside one that it cannot have."""
     for name, source in _sources(gate):
@@ -211,18 +230,13 @@ def _bind(threshold: Threshold, gate: Gate, families: Mapping[str, Metric]) -> t
 
 def _evidence_problems(threshold: Threshold, gate: Gate, metric: Metric) -> Iterator[Problem]:
     """What the family looks at has to be named, and only samples can be drawn anew."""
-    data, family = gate.data, threshold.family
-    named = {"samples": data.predictions, "checkpoints": data.predictions, "run": data.training}
-    if named.get(metric.evidence, data.reported) is None:
-        key, what = {
-            "run": ("training", "the log of a training run"),
-            "reported": ("reported", "a file of scores"),
-        }.get(metric.evidence, ("predictions", "what a model said"))
-        yield _problem(threshold.positions[""], f"{family} looks at {what}, and the gate names none", f"add data.{key}")
+    kind = EVIDENCE[metric.evidence]
+    if getattr(gate.data, kind.key) is None:
+        message = f"{threshold.family} looks at {kind.about}, and the gate names none"
+        yield _problem(threshold.positions[""], message, f"add data.{kind.key}")
     if threshold.confidence is not None and not metric.drawn:
         at = threshold.positions["confidence"]
-        what = "the steps of a run" if metric.evidence == "run" else "scores from elsewhere"
-        yield _problem(at, f"there is no interval for {what}, so no confidence bound", "leave confidence out")
+        yield _problem(at, f"there is no interval for {kind.about}, so no confidence bound", "leave confidence out")
 
 
 def _name_problems(threshold: Threshold, score: Score) -> Iterator[Problem]:

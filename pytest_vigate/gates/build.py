@@ -273,5 +273,5 @@ def _positions_below(name: str, place: Place) -> Iterator[tuple[str, Position]]:
     """Places of what a source holds, of its boxes, and of the sources of the samples of the training."""
     for word, part in place.items():
         yield f"{name}.{word}", part.position
-        if part.is_mapping and word in ("predictions", "references", "boxes"):
+        if part.is_mapping and word in ("predictions", "references", "boxes", "series"):
             yield from _positions_below(f"{name}.{word}", part)

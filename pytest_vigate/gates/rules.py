@@ -243,7 +243,7 @@ def _unprintable(place: Place) -> Iterator[Problem]:
 def bound_is_given(entry: _Entry) -> Iterator[Problem]:
     """A threshold without a bound would always pass."""
     if not set(BOUNDS) & entry.place.node.keys.keys():
-        yield entry.place.problem("a threshold needs a bound", "give min or max")
+        yield entry.place.problem("a threshold needs a bound", "give min or max, or in for a score that is a name")
 
 
 def names_differ(entry: _Entry) -> Iterator[Problem]:

@@ -140,14 +140,14 @@ def _data() -> Schema:
             "predictions": _source("What the model said; {checkpoint} in the path stands for the step of each."),
             "references": _source("What is true; left out where one file carries both or nothing is needed."),
             "checkpoint": _either(
-                "Which checkpoint is judged.",
+                "Which checkpoint is judged: of the predictions, of the training run, of the scores from elsewhere.",
                 "last, or the step of a checkpoint such as 1500",
                 _expected("string", "The last one.", "last, or the step of a checkpoint such as 1500", enum=["last"]),
                 _expected("integer", "Its step.", "a whole number from 0", minimum=0),
                 default="last",
             ),
             "train": _mapping(
-                "The samples that the model was trained on, for overfitting gaps of any score.",
+                "The samples that the model was trained on, for 'overfit: {on: family.score}' alone.",
                 {
                     "predictions": _source("What the model said of them."),
                     "references": _source("What is true of them."),
@@ -413,7 +413,9 @@ def _threshold() -> Schema:
         "min": _number("The score must be at least this."),
         "max": _number("The score must be at most this."),
         "in": _texts(
-            "The score is a name, and must be one of these.", "a list such as [healthy]", "a name such as healthy"
+            "The score is a name, as that of loss.pattern, and must be one of these.",
+            "a list such as [healthy]",
+            "a name such as healthy",
         ),
     }
     name = {"id": _text("Distinguishes thresholds that would get the same test id.")}

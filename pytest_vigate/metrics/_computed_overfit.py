@@ -12,8 +12,8 @@ from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.dataset import Checkpoints, Dataset
 from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.metrics._curves import number
-from pytest_vigate.metrics._generalisation import BANDS, BELOW, SCORES, best, described, generalisation
-from pytest_vigate.metrics.base import Evidence, Key, Metric, Score, Statistics, ratio
+from pytest_vigate.metrics._generalisation import BANDS, BELOW, SCORES, best, described, formulas, generalisation
+from pytest_vigate.metrics.base import Evidence, Key, Metric, Part, Score, Statistics
 
 #: Family key of the rows: what they are of.
 PART = "part"
@@ -22,6 +22,7 @@ VALIDATION, TRAIN, FIRST = 0, 1, 2
 #: Checkpoints that are listed.
 _SHOWN = 12
 _NEAREST = 3
+_PLACES = {score.name: i for i, score in enumerate(SCORES)}
 _OF_BOTH = ("gap", "ratio")
 _OF_BEST = ("rise", "regret", "since_best")
 
@@ -102,7 +103,7 @@ class ComputedOverfit(Metric):
             judged = parts.judged if parts.judged >= 0 else int(top)
             out[i] = generalisation(train[i], validation[i], judged, lower=self.lower).values
         if self.checkpoint == "best":
-            out[:, 2:] = np.nan  # the best checkpoint is its own best
+            out[:, [_PLACES[name] for name in _OF_BEST]] = np.nan  # the best checkpoint is its own best
         return self.without_undefined(statistics, out)
 
     def draw(self, statistics: Statistics, weights: Float) -> Float:
@@ -152,12 +153,12 @@ class ComputedOverfit(Metric):
 
     def measures(self, statistics: Statistics, ids: Sequence[str]) -> Mapping[str, Any]:
         read = _Reading.of(self, statistics)
-        count, sign = len(read.names), 1.0 if self.lower else -1.0
+        count = len(read.names)
         kept = {*np.linspace(0, count - 1, min(count, _SHOWN)).astype(int).tolist(), read.judged, read.best}
         table = []
         for c in sorted(kept):
             validation, train = read.values[c, VALIDATION], read.values.get((c, TRAIN), np.nan)
-            gap = sign * (validation - train)
+            gap = float(formulas(*map(np.asarray, (train, validation, np.nan, 0.0)), lower=self.lower).gap)
             table.append(
                 {
                     "step": read.names[c].removeprefix("checkpoint "),
@@ -207,15 +208,24 @@ class ComputedOverfit(Metric):
 
     def _scores(self, statistics: Statistics, read: _Reading, of: Mapping[tuple[int, int], Float]) -> Float:
         """(B, s) from the values at the judged checkpoint and at the best, which stay what they are."""
-        sign = 1.0 if self.lower else -1.0
         here, top = of[read.judged, VALIDATION], of[read.best, VALIDATION]
         there = of.get((read.judged, TRAIN), np.full(len(here), np.nan))
-        regret = sign * (here - top)
-        over, under = (here, there) if self.lower else (there, here)
-        times = np.where(under > 0, ratio(over, under), np.nan)
-        rise = np.where(top > 0, ratio(regret, top), np.nan)
         since = np.full(len(here), float(max(read.judged - read.best, 0)))
-        return self.without_undefined(statistics, np.column_stack([sign * (here - there), times, rise, regret, since]))
+        found = formulas(there, here, top, since, lower=self.lower).values
+        # Drawn anew, another checkpoint may be better than the one that was best: there is no regret below 0.
+        found[:, _PLACES["rise"]] = np.maximum(found[:, _PLACES["rise"]], 0)
+        found[:, _PLACES["regret"]] = np.maximum(found[:, _PLACES["regret"]], 0)
+        return self.without_undefined(statistics, found)
+
+    def parts(self, statistics: Statistics, score: str) -> Mapping[int, Part]:
+        if score != "gap":
+            return {}
+        read = _Reading.of(self, statistics)
+        values = {part: read.values.get((read.judged, part), np.nan) for part in (VALIDATION, TRAIN)}
+        return {
+            part: Part(value, self.lower == (part == VALIDATION), self.score.share, self.score.low, self.score.high)
+            for part, value in values.items()
+        }
 
     def _undefined(
         self, read: _Reading, here: Statistics, there: Statistics | None, checkpoints: Checkpoints
@@ -230,7 +240,11 @@ class ComputedOverfit(Metric):
             why = "the gate names no samples of the training; add data.train with predictions and references"
             undefined |= dict.fromkeys(_OF_BOTH, why)
         elif there is None:
-            undefined |= dict.fromkeys(_OF_BOTH, f"{at} has no predictions for the samples of the training")
+            why = f"{at} has no predictions for the samples of the training; write {{checkpoint}} in their path"
+            undefined |= dict.fromkeys(
+                _OF_BOTH,
+                why,
+            )
         if len(read.names) < 2:
             why = "there is one checkpoint, which is its own best; write {checkpoint} in the path of the predictions"
             undefined |= dict.fromkeys(_OF_BEST, why)

@@ -76,25 +76,41 @@ def generalisation(train: Float, validation: Float, judged: int, *, lower: bool)
         judged: Index of the one that is judged.
         lower: Whether less is better.
     """
+    known: Bool = np.isfinite(validation)
+    at = best(validation, lower=lower)
+    top = np.take_along_axis(validation, np.asarray(at)[..., None], axis=-1)[..., 0]
+    top = np.where(known.sum(axis=-1) > 1, top, np.nan)
+    return formulas(train[..., judged], validation[..., judged], top, np.maximum(judged - at, 0), lower=lower)
+
+
+def formulas(train: Float, validation: Float, top: Float, since: Float | Int, *, lower: bool) -> Generalisation:
+    """The same of what is known already.
+
+    Args:
+        train: (…,) at the checkpoint that is judged.
+        validation: (…,) the same.
+        top: (…,) validation at its best; NaN where no other evaluation is there.
+        since: (…,) evaluations after the best one.
+        lower: Whether less is better.
+    """
     with np.errstate(all="ignore"):  # what is not finite stays so, and is told below
-        known: Bool = np.isfinite(validation)
-        at = best(validation, lower=lower)
-        top = np.take_along_axis(validation, np.asarray(at)[..., None], axis=-1)[..., 0]
-        here, there = validation[..., judged], train[..., judged]
-        sign = 1.0 if lower else -1.0
-        regret = np.where(known.sum(axis=-1) > 1, _apart(here, top, sign), np.nan)
-        over, under = (here, there) if lower else (there, here)
-        gap = _apart(here, there, sign)
+        regret = _apart(validation, top, lower=lower)
+        over, under = (validation, train) if lower else (train, validation)
         times = np.where((over >= 0) & (under > 0), ratio(over, under), np.nan)
         rise = np.where(top > 0, ratio(regret, top), np.nan)
-        since = np.where(np.isnan(regret), np.nan, np.maximum(judged - at, 0))
-    parts = [np.where(np.isfinite(part), part, np.nan) for part in (gap, times, rise, regret, since)]
-    return Generalisation(*parts)
+        since = np.where(np.isnan(regret), np.nan, since)
+        parts = [_apart(validation, train, lower=lower), times, rise, regret, since]
+    return Generalisation(*(np.where(np.isfinite(part), part, np.nan) for part in parts))
 
 
-def _apart(here: Float, there: Float, sign: float) -> Float:
-    """The difference without the noise of its last digits: 0.8 − 0.7 is no more than 0.1, and 0 has no sign."""
-    return np.round(sign * (here - there), 12) + 0.0
+def _apart(here: Float, there: Float, *, lower: bool) -> Float:
+    """How much worse one is, without the noise of the last digits: 0.8 − 0.7 is no more than 0.1, and 0 has no sign."""
+    difference = np.asarray(here - there if lower else there - here)
+    size = np.maximum(np.abs(here), np.abs(there))
+    exponent = np.floor(np.log10(np.where(size > 0, size, 1.0)))
+    unit = 10.0 ** np.where(np.isfinite(exponent), 12 - exponent, 0)
+    rounded = np.round(difference * unit) / unit
+    return np.where(np.isfinite(rounded), rounded, difference) + 0.0
 
 
 def described(measures: Mapping[str, Any]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
@@ -33,9 +33,33 @@ import numpy.typing as npt
 from pytest_vigate.data.coordinates import Bool, Float, Int
 from pytest_vigate.data.dataset import Dataset
 
-#: What a family looks at: samples with predictions and references; the logged steps of a training run; a file of scores
-#: from elsewhere; or the samples of all checkpoints, with those of the training.
+#: What a family looks at.
 Evidence = Literal["samples", "run", "reported", "checkpoints"]
+
+
+class Kind(NamedTuple):
+    """What is known of a kind of evidence.
+
+    Args:
+        key: Under ``data`` in a gate.
+        about: What it is, for messages.
+        drawn: Whether its samples can be drawn anew for an interval: the steps of a run follow from each other.
+    """
+
+    key: str
+    about: str
+    drawn: bool
+
+
+#: Samples with predictions and references; the logged steps of a training run; a file of scores from elsewhere; or the
+#: samples of all checkpoints, with those of the training.
+EVIDENCE: Mapping[Evidence, Kind] = {
+    "samples": Kind("predictions", "what a model said", drawn=True),
+    "checkpoints": Kind("predictions", "what a model said", drawn=True),
+    "run": Kind("training", "the log of a training run", drawn=False),
+    "reported": Kind("reported", "a file of scores", drawn=False),
+}
+
 #: Texts in a column.
 Remarks = npt.NDArray[np.object_]
 #: Weight entries held at once when samples are left out one by one; 16 MB.
@@ -90,6 +114,25 @@ class Score:
         if not self.bands or value != value:
             return ""
         return next((name for edge, name in self.bands if value >= edge), self.below)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one stratum of the samples adds to a score that is a difference between two.
+
+    Args:
+        value: Of the stratum alone.
+        rising: Whether the score rises with it.
+        share: As of `Score`.
+        low: Smallest possible value.
+        high: Largest possible value.
+    """
+
+    value: float
+    rising: bool
+    share: bool
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +303,8 @@ class Metric(ABC):
 
     @property
     def drawn(self) -> bool:
-        """Whether samples can be drawn anew for an interval: the steps of a run follow from each other."""
-        return self.evidence in ("samples", "checkpoints")
+        """Whether samples can be drawn anew for an interval."""
+        return EVIDENCE[self.evidence].drawn
 
     @property
     def judges(self) -> Metric | None:
@@ -299,6 +342,10 @@ class Metric(ABC):
         choose anew, find its own best, and the interval would be too sure.
         """
         return self.evaluate(statistics, weights)
+
+    def parts(self, statistics: Statistics, score: str) -> Mapping[int, Part]:
+        """What each stratum of the samples adds to a score; nothing where the score is no difference between them."""
+        return {}
 
     def without_undefined(self, statistics: Statistics, found: Float) -> Float:
         """(B, s) scores, NaN where the statistics say that a score is undefined whatever the weights."""

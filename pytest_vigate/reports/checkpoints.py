@@ -29,8 +29,9 @@ def lines(gate: Mapping[str, Any]) -> Iterator[str]:
                 better[score] = found["better"]
     if not columns:
         return
-    best = {score: _best(values, better[score]) for score, values in columns.items()}
-    shown = _shown(len(steps), {steps.index(judged), *(i for i in best.values() if i is not None)})
+    here = steps.index(judged)
+    best = {score: _best(values, better[score], judged=here) for score, values in columns.items()}
+    shown = _shown(len(steps), {here, *(i for i in best.values() if i is not None)})
     table = [["checkpoint", *(f"{escape.line(score)} " for score in columns)]]  # a star stands in the last place
     for i in shown:
         cells = [_cell(values[i], best=best[score] == i) for score, values in columns.items()]
@@ -46,13 +47,13 @@ def lines(gate: Mapping[str, Any]) -> Iterator[str]:
             yield f"* {escape.line(score)} is best at checkpoint {steps[top]}, and {judged} is judged"
 
 
-def _best(values: Sequence[float | None], better: str | None) -> int | None:
-    """Index of the first best value; None where neither way is better, or nothing is known."""
+def _best(values: Sequence[float | None], better: str | None, *, judged: int) -> int | None:
+    """Index of the best value, of equal ones the judged or else the first; None where neither way is better."""
     known = [i for i, value in enumerate(values) if value is not None]
     if better is None or not known:
         return None
     sign = -1.0 if better == "lower" else 1.0
-    return max(known, key=lambda i: (sign * (values[i] or 0.0), -i))
+    return max(known, key=lambda i: (sign * (values[i] or 0.0), i == judged, -i))
 
 
 def _cell(value: float | None, *, best: bool) -> str:

@@ -184,8 +184,8 @@ def test_fewer_samples_without_references_are_an_error_too(checkpoints: Path, re
     head = "\n".join(line for line in GATE.splitlines() if "references" not in line) + "\n"
     write_gate(checkpoints, "  format.compliance: {min: 1%}\n", head=head)
     assert messages(record) == [
-        "format.compliance cannot be measured: checkpoints/step-1000/answers.jsonl: checkpoint 1000 has 8 samples and "
-        "checkpoint 1500 has 10, among them 'q8', 'q9'; score every checkpoint on the same samples"
+        "format.compliance cannot be measured: checkpoints/step-1000/answers.jsonl: checkpoint 1000 lacks 2 of the "
+        "10 samples of checkpoint 1500: 'q8', 'q9'; score every checkpoint on the same samples"
     ]
 
 
@@ -218,3 +218,31 @@ def test_a_broken_checkpoint_is_an_error_of_all_thresholds_and_read_once(
     write_gate(checkpoints, "  answer.exact: {min: 1%}\n  bleu.bleu: {min: 1%}\n")
     assert all("checkpoints/step-500/answers.jsonl" in message for message in messages(record))
     assert asked.count(STEPS[0]) == 1
+
+
+def test_two_gates_on_the_same_checkpoints(checkpoints: Path, record: Record) -> None:
+    write_gate(checkpoints, "  answer.exact: {min: 1%}\n")
+    (checkpoints / "answers.gate.yaml").rename(checkpoints / "first.gate.yaml")
+    write_gate(checkpoints, "  chrf.chrf: {min: 1%}\n")
+    gates = record()["gates"]
+    assert [verdict["verdict"] for gate in gates for verdict in gate["verdicts"]] == ["passed", "passed"]
+    assert [len(gate["families"][0]["checkpoints"]) for gate in gates] == [3, 3]
+
+
+def test_equally_good_checkpoints_are_no_news(checkpoints: Path, run: Run) -> None:
+    write(checkpoints / "checkpoints/step-1500/answers.jsonl", {f"q{i}": f"answer {i}" for i in range(10)})
+    write(checkpoints / "checkpoints/step-1000/answers.jsonl", {f"q{i}": f"answer {i}." for i in range(10)})
+    write_gate(checkpoints, "  answer.exact: {min: 80%}\n")
+    result = run()
+    result.stdout.fnmatch_lines(["  1500 judged         1.000*"])
+    result.stdout.no_fnmatch_line("*is best at checkpoint*")
+
+
+def test_samples_of_another_order_are_told(checkpoints: Path, record: Record) -> None:
+    write(checkpoints / "checkpoints/step-1000/answers.jsonl", {f"q{i}": "x" for i in reversed(range(10))})
+    head = "\n".join(line for line in GATE.splitlines() if "references" not in line) + "\n"
+    write_gate(checkpoints, "  format.compliance: {min: 1%}\n", head=head)
+    assert messages(record) == [
+        "format.compliance cannot be measured: checkpoints/step-1000/answers.jsonl: checkpoint 1000 has its samples in "
+        "another order than checkpoint 1500; write them in the same order, or name references"
+    ]

@@ -87,7 +87,8 @@ def test_problems_of_a_gate_file_come_out_together_and_exit_with_2(world: Path, 
         "bbox.iou is better when higher, so it takes a min, not a max",
         "car.gate.yaml:10:39: $.thresholds['bbox.acc'].where.light: "
         "'light' is neither in data.attributes nor a key of bbox; did you mean 'lighting'?",
-        "car.gate.yaml:11:25: $.thresholds['coverage.predictions']: a threshold needs a bound; give min or max",
+        "car.gate.yaml:11:25: $.thresholds['coverage.predictions']: a threshold needs a bound; give min or max, or in "
+        "for a score that is a name",
         "car.gate.yaml:11:26: $.thresholds['coverage.predictions'].mim: unknown key 'mim'; did you mean 'min'?",
     ]
     result.stdout.no_fnmatch_line("*Traceback*")
