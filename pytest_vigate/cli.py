@@ -227,7 +227,8 @@ def _metrics(config: pytest.Config, options: argparse.Namespace) -> int:
     if options.name is None:
         for name, cls in sorted(families.items()):
             print(f"{name}: {(cls.__doc__ or '').strip().partition(chr(10))[0]}")
-            print(f"    {', '.join(f'{name}.{score.name}' for score in cls.scores)}")
+            named = [*(score.name for score in cls.scores), *(["NAME"] if cls.others else [])]
+            print(f"    {', '.join(f'{name}.{score}' for score in named)}")
         return 0
     if options.name not in families:
         hint = did_you_mean(options.name, tuple(families)) or f"known: {', '.join(sorted(families))}"

@@ -289,6 +289,8 @@ class Metric(ABC):
 
     name: ClassVar[str]
     scores: ClassVar[tuple[Score, ...]]
+    others: ClassVar[str] = ""
+    """What a score of any other name is, for families that take any; empty for most, which take none."""
     evidence: ClassVar[Evidence] = "samples"
     needs: ClassVar[frozenset[str]] = frozenset()
     """Parts that both sides must have: ``boxes``, ``replies``, …"""

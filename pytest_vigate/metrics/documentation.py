@@ -54,8 +54,10 @@ def page(cls: type[Metric]) -> str:
 
 def parameter_line(item: Parameter) -> str:
     """``iou (default 0.5): IoU at or above which …``."""
-    default = "none" if item.schema["default"] is None else item.schema["default"]
-    return f"{item.name} (default {default}): {item.doc}"
+    default = item.schema["default"]
+    if isinstance(default, (tuple, list)):
+        default = ", ".join(map(str, default)) or "none"
+    return f"{item.name} (default {'none' if default is None else default}): {item.doc}"
 
 
 def bands(score: Score) -> str:
@@ -73,7 +75,12 @@ def _scores(cls: type[Metric]) -> Iterator[str]:
         better = f"{score.direction} is better" if score.direction else "neither way is better"
         named = bands(score)
         more = f"; {named}" if named else ""
+        if score.names:
+            yield f"    {cls.name}.{score.name}, one of {', '.join(score.names)}: {score.doc}"
+            continue
         yield f"    {cls.name}.{score.name} in [{score.low:g}, {score.high:g}], {better}: {score.doc}{more}"
+    if cls.others:
+        yield f"    {cls.name}.NAME: {cls.others}"
 
 
 def _field_comments(cls: type[Metric]) -> dict[str, str]:
