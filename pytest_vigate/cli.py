@@ -227,7 +227,7 @@ def _metrics(config: pytest.Config, options: argparse.Namespace) -> int:
     if options.name is None:
         for name, cls in sorted(families.items()):
             print(f"{name}: {(cls.__doc__ or '').strip().partition(chr(10))[0]}")
-            named = [*(score.name for score in cls.scores), *(["NAME"] if cls.others else [])]
+            named = [*(score.name for score in cls.scores), *(["NAME"] if cls.further else [])]
             print(f"    {', '.join(f'{name}.{score}' for score in named)}")
         return 0
     if options.name not in families:

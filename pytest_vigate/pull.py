@@ -8,8 +8,10 @@ import ipaddress
 import json
 import math
 import os
+import queue
 import re
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -32,6 +34,8 @@ _PAGE: Final = 100
 _PAGES: Final = 1000
 #: Seconds until a silent server counts as down.
 _PATIENCE: Final = 60
+#: Seconds for everything: a server that sends a byte a minute is never silent.
+_TOTAL: Final = 900
 #: Nesting of metrics and flows that is kept.
 _DEPTH: Final = 32
 #: Milliseconds of the year 9999, as far as dates go.
@@ -73,7 +77,7 @@ def pull_vi(run: str, path: Path) -> str:
     """
     secret = _refuse_wrong_use(run, path)
     where = f"run {run} of Vi"
-    found = _fetch(run, where)
+    found = _in_time(lambda: _fetch(run, where), where)
     checkpoints = found["checkpoints"]
     if not checkpoints:
         raise DataError(where, "it has no checkpoint; wait until it has saved one, then pull again")
@@ -125,6 +129,29 @@ def _local(host: str) -> bool:
         return host == "localhost"
 
 
+def _in_time(action: Callable[[], dict[str, Any]], where: str) -> dict[str, Any]:
+    """What the action returns or raises, within the time there is for all of it."""
+    done: queue.SimpleQueue[dict[str, Any] | BaseException] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put(action())
+        except BaseException as error:
+            done.put(error)
+
+    # Requests have no limit for the whole of one, and cannot be ended from outside: the thread ends with the process.
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        found = done.get(timeout=_TOTAL)
+    except queue.Empty:
+        raise DataError(
+            where, f"the server has not sent all within {_TOTAL} seconds; try again later, or check {_ENDPOINT}"
+        ) from None
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
 def _fetch(run: str, where: str) -> dict[str, Any]:
     """What the file will hold.
 
@@ -150,13 +177,19 @@ def _fetch(run: str, where: str) -> dict[str, Any]:
         with vi.Client(logging_config=quiet, timeout=httpx.Timeout(_PATIENCE), retry_config=retries) as client:
             # vi-sdk 0.1.0b7 follows redirections and would send the id of the organization along, wherever they lead.
             client._requester._client.follow_redirects = False
-            return _document(run, client.runs.get(run), _models(client, run))
+            return _document(run, client.runs.get(run), _models(client, run, where), where)
+    except DataError:
+        raise
     except Exception as error:  # a beta that meets an answer it does not know ends in any error there is
         raise DataError(where, _explained(error)) from None
 
 
-def _models(client: Any, run: str) -> list[Any]:
-    """All checkpoints of a run."""
+def _models(client: Any, run: str, where: str) -> list[Any]:
+    """All checkpoints of a run.
+
+    Raises:
+        DataError: If there is no end of them, or one is there twice.
+    """
     from vi.api.resources.models.responses import Model
     from vi.api.responses import Pagination
 
@@ -174,9 +207,13 @@ def _models(client: Any, run: str) -> list[Any]:
             break
         asked = {**asked, "p": page.next_page}
     else:
-        raise ValueError("the pages never end")
+        raise DataError(
+            where, f"the server names ever more pages of checkpoints: {_PAGES} were read; check {_ENDPOINT}"
+        )
     if len({model.model_id for model in found}) < len(found):
-        raise ValueError("a checkpoint is there twice")
+        raise DataError(
+            where, "the answer has a checkpoint twice, as when one is saved between two pages; pull the run again"
+        )
     return found
 
 
@@ -213,14 +250,19 @@ def _explained(error: Exception) -> str:
     return f"vi-sdk {__version__} cannot read the answer ({type(error).__name__}); try a newer one"
 
 
-def _document(run: str, facts: Any, models: list[Any]) -> dict[str, Any]:
+def _document(run: str, facts: Any, models: list[Any], where: str) -> dict[str, Any]:
+    """What the file will hold.
+
+    Raises:
+        DataError: If a part of the answer has no place in it.
+    """
     import msgspec
 
     status = [
         {
             "condition": condition.condition.value,
             "status": condition.status.value,
-            "time": _time(condition.last_transition_time),
+            "time": _time(condition.last_transition_time, where),
             "reason": condition.reason,
             "message": condition.message,
         }
@@ -233,7 +275,7 @@ def _document(run: str, facts: Any, models: list[Any]) -> dict[str, Any]:
         "pulled": _iso(dt.datetime.now(dt.UTC)),
         "run": {
             "id": run,
-            "flow": _plain(msgspec.to_builtins(facts.spec.flow)),
+            "flow": _plain(msgspec.to_builtins(facts.spec.flow), where),
             "project": facts.spec.training_project,
             "status": status,
             "log": _unsigned(facts.status.log),
@@ -242,22 +284,25 @@ def _document(run: str, facts: Any, models: list[Any]) -> dict[str, Any]:
             {
                 "id": model.model_id,
                 "epoch": model.spec.epoch,
-                "created": _time(model.metadata.time_created),
-                "evaluation_metrics": _plain(model.spec.evaluation_metrics),
+                "created": _time(model.metadata.time_created, where),
+                "evaluation_metrics": _plain(model.spec.evaluation_metrics, where),
             }
             for model in models
         ],
     }
 
 
-def _plain(value: object, depth: int = 0) -> object:
+def _plain(value: object, where: str, depth: int = 0) -> object:
     """What JSON can hold, numbers that are none as texts."""
     if depth > _DEPTH:
-        raise ValueError("nested too deeply")
+        raise DataError(
+            where,
+            f"its metrics or its flow are nested deeper than {_DEPTH} levels, which is kept of no run; check both",
+        )
     if isinstance(value, Mapping):
-        return {str(key): _plain(inner, depth + 1) for key, inner in value.items()}
+        return {str(key): _plain(inner, where, depth + 1) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(inner, depth + 1) for inner in value]
+        return [_plain(inner, where, depth + 1) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
@@ -269,9 +314,9 @@ def _unsigned(address: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _time(milliseconds: int) -> str:
+def _time(milliseconds: int, where: str) -> str:
     if not 0 <= milliseconds <= _LATEST:
-        raise ValueError("no time of our calendar")
+        raise DataError(where, f"a time in the answer is none from 1970 to 9999; check {_ENDPOINT}")
     return _iso(dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC))
 
 

@@ -49,7 +49,8 @@ def test_lint_shows_all_problems_of_all_files(folder: Path) -> None:
         "car.gate.yaml:7:3: $.thresholds['bbox.f2']: unknown score 'bbox.f2'; did you mean 'bbox.f1'?",
         "car.gate.yaml:8:19: $.thresholds['bbox.iou'].min: 70 lies outside [0, 1], the range of bbox.iou; "
         "did you mean 70%?",
-        "van.gate.yaml:7:12: $.thresholds['bbox.f1']: a threshold needs a bound; give min or max, or in for a score that is a name",
+        "van.gate.yaml:7:12: $.thresholds['bbox.f1']: a threshold needs a bound; give min or max, or in for "
+        "a score that is a name",
         "van.gate.yaml:7:13: $.thresholds['bbox.f1'].mim: unknown key 'mim'; did you mean 'min'?",
     ]
 

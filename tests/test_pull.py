@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from data.world import World
+from pytest_vigate.cli import main
 from pytest_vigate.pull import UsageError, pull_vi
 
 SECRET = "dtvi_" + "s3cr3t" * 16 + "ab"  # 103 characters, as vi-sdk wants them
@@ -145,7 +146,9 @@ def server() -> Iterator[Server]:
 def pull(tmp_path: Path, server: Server) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command as a shell would, with a home folder of its own."""
 
-    def start(*arguments: str, **changed: str | None) -> subprocess.CompletedProcess[str]:
+    def start(
+        *arguments: str, limits: Mapping[str, float] | None = None, **changed: str | None
+    ) -> subprocess.CompletedProcess[str]:
         (tmp_path / "home").mkdir(exist_ok=True)
         environment = {name: value for name, value in os.environ.items() if "PROXY" not in name.upper()}
         settings: dict[str, str | None] = {
@@ -163,8 +166,12 @@ def pull(tmp_path: Path, server: Server) -> Callable[..., subprocess.CompletedPr
         environment.update({name: value for name, value in settings.items() if value is not None})
         for name in [name for name, value in settings.items() if value is None]:
             environment.pop(name, None)
+        command = ["-m", "pytest_vigate.cli"]
+        if limits is not None:
+            code = "import sys\nfrom pytest_vigate import cli, pull\n"
+            command = ["-c", f"{code}vars(pull).update({dict(limits)!r})\nsys.exit(cli.main())"]
         result = subprocess.run(
-            [sys.executable, "-W", "error", "-m", "pytest_vigate.cli", "pull", "vi", *arguments],
+            [sys.executable, "-W", "error", *command, "pull", "vi", *arguments],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -324,15 +331,15 @@ def test_refusal_is_one_line_and_leaves_an_existing_file_alone(
         ),
         (
             [checkpoint(10**14, {"f1": 1})],  # of the year 3 million
-            "vi-sdk 0.1.0b7 cannot read the answer (ValueError); try a newer one",
+            "a time in the answer is none from 1970 to 9999; check DATATURE_VI_API_ENDPOINT",
         ),
         (
             [checkpoint(1, {"f1": 1}), checkpoint(1, {"f1": 0})],
-            "vi-sdk 0.1.0b7 cannot read the answer (ValueError); try a newer one",
+            "the answer has a checkpoint twice, as when one is saved between two pages; pull the run again",
         ),
         (
             [checkpoint(1, nest(100))],
-            "vi-sdk 0.1.0b7 cannot read the answer (ValueError); try a newer one",
+            "its metrics or its flow are nested deeper than 32 levels, which is kept of no run; check both",
         ),
     ],
 )
@@ -382,12 +389,34 @@ def test_pages_that_never_end_are_given_up(
 ) -> None:
     page = {"items": [], "nextPage": "again"}
     server.instead = lambda path: (200, page, {}) if "/outputs" in path else None
-    result = pull(RUN)
+    result = pull(RUN, limits={"_PAGES": 3})
     assert (result.returncode, result.stderr) == (
         1,
-        "run run-1 of Vi: vi-sdk 0.1.0b7 cannot read the answer (ValueError); try a newer one\n",
+        "run run-1 of Vi: the server names ever more pages of checkpoints: 3 were read; check "
+        "DATATURE_VI_API_ENDPOINT\n",
     )
-    assert len(server.asked) == 1001
+    assert len(server.asked) == 4
+
+
+@pytest.mark.vi_sdk
+def test_time_for_everything_is_limited(server: Server, pull: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    released = threading.Event()
+
+    def instead(path: str) -> Answer | None:
+        released.wait(50)  # less than a server may be silent
+        return None
+
+    server.instead = instead
+    try:
+        result = pull(RUN, limits={"_TOTAL": 0.2})
+    finally:
+        released.set()
+    assert (result.returncode, result.stdout, result.stderr) == (
+        1,
+        "",
+        "run run-1 of Vi: the server has not sent all within 0.2 seconds; try again later, or check "
+        "DATATURE_VI_API_ENDPOINT\n",
+    )
 
 
 @pytest.mark.vi_sdk
@@ -435,14 +464,32 @@ def test_passing_failure_is_tried_again(server: Server, pull: Callable[..., subp
     ],
 )
 def test_wrong_use_is_said_before_anything_is_asked(
-    server: Server,
-    pull: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
     arguments: list[str],
     changed: dict[str, str | None],
     said: str,
 ) -> None:
-    result = pull(*arguments, **changed)
-    assert (result.returncode, result.stdout, result.stderr) == (4, "", f"{said}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "vi", None)  # which would be the next thing to say
+    settings = {"DATATURE_VI_SECRET_KEY": SECRET, "DATATURE_VI_ORGANIZATION_ID": ORGANIZATION, **changed}
+    for name, value in settings.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    assert main(["pull", "vi", *arguments]) == 4
+    assert capsys.readouterr() == ("", f"{said}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_use_is_said_by_the_command(
+    server: Server, pull: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    result = pull("../run")
+    said = "RUN is no id of a run: it has letters, digits, - and _ only, 255 at most\n"
+    assert (result.returncode, result.stdout, result.stderr) == (4, "", said)
     assert server.asked == []
 
 

@@ -14,8 +14,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from pytest_vigate.data.coordinates import Float, Int
-from pytest_vigate.data.objects import entries
+from pytest_vigate.data.coordinates import Bool, Float, Int
+from pytest_vigate.data.objects import scalars
 from pytest_vigate.data.replies import quoted
 from pytest_vigate.data.tables import Source
 from pytest_vigate.errors import DataError, did_you_mean
@@ -43,7 +43,7 @@ class TrainingLog:
     on_resume: Resumed = "error"
     """What a step that goes back inside one file means."""
     hyperparameters: Source | None = None
-    """JSON or YAML with what was declared; None leaves it to what the tool writes beside the log."""
+    """JSON or YAML with what was declared; None leaves it to what the tool writes beside or into the log."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +105,7 @@ class Training:
         validation: The validation loss; None if the log has none.
         learning_rate: As logged; None if the log has none.
         hyperparameters: What was declared, flat, by dotted name; numbers, texts, booleans or None.
-        declared: The file of hyperparameters that the gate names, where it names one.
+        declared: The file of hyperparameters that the gate names, where it names one, with its sum.
         filtered: The tool replaces losses that are NaN or infinite before it logs them, unless told otherwise.
         notes: What every verdict on the run has to say.
         judged: The step whose checkpoint is judged; None for the last one.
@@ -171,7 +171,8 @@ def assemble(
         train: Names that the train loss may have, the first that is there counts; a tuple is added up.
         validation: The same of the validation loss.
         learning_rate: The same of the learning rate.
-        hyperparameters: What was declared, nested or flat.
+        hyperparameters: What the log itself declares, nested or flat: an offer, which is not looked at where the gate
+            names a file.
         filtered: See `Training`.
         notes: What every verdict has to say.
 
@@ -188,13 +189,19 @@ def assemble(
         said.append(f"the run was resumed: what was logged before from step {int(resumed[:, 1].min())} on is replaced")
     curves: dict[str, Curve] = {}
     for name, given in found.items():
-        curve, repeated = _curve(name, given, resumed)
+        curve, repeated, odd = _curve(name, given, resumed)
         if curve is None:
             said.append(f"{quoted(name)} was not logged again after the run was resumed, and is left out")
             continue
         curves[name] = curve
         if repeated:
             said.append(f"{repeated} steps of {quoted(name)} are there twice; the last one counts")
+        if len(odd):
+            more = f", and so at {len(odd) - 1} more" if len(odd) > 1 else ""
+            said.append(
+                f"{quoted(name)} is {curve.value[odd[0]]:g} at step {curve.step[odd[0]]}, though the last one there is "
+                f"finite: what is not finite counts{more}"
+            )
     training = Training(log.source, curves)
     own = {name: _sum(training, names) for name, names in log.series.items() if name not in ROLES}
     training = replace(training, curves={**curves, **own})
@@ -203,16 +210,19 @@ def assemble(
         names = log.series.get(role) or next((names for names in known if _has(training, names)), None)
         losses[role] = None if names is None else _sum(training, names)
     said.append(_read(losses))
-    rate = next((name for name in learning_rate if name in curves), None)
+    rate = next((own[name] for name in ("learning_rate", *learning_rate) if name in own), None)
+    rate = rate or next((curves[name] for name in learning_rate if name in curves), None)
+    offered: dict[str, object] = {}
+    try:
+        offered = scalars(hyperparameters or {}, log.source.file) if log.hyperparameters is None else {}
+    except DataError as error:
+        said.append(f"hyperparameters are not read: {error}")
     return replace(
         training,
         train=losses["train"],
         validation=losses["validation"],
-        learning_rate=None if rate is None else curves[rate],
-        hyperparameters={
-            name: value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
-            for name, value in entries(hyperparameters or {}, log.source.file).items()
-        },
+        learning_rate=rate,
+        hyperparameters=offered,
         declared=log.hyperparameters,
         filtered=filtered,
         notes=tuple(said),
@@ -239,23 +249,31 @@ def _has(training: Training, names: str | tuple[str, ...]) -> bool:
 
 
 def _sum(training: Training, names: str | tuple[str, ...]) -> Curve:
-    """The curve of a name, or the sum of several where all of them were logged.
+    """The curve of a name, or the sum of several; a part that is NaN makes it NaN.
 
     Raises:
-        DataError: If one is not there, or they share no step.
+        DataError: If one is not there or is named twice, or a step lacks one: the rest is no total.
     """
     several = [training.curve(name) for name in ([names] if isinstance(names, str) else names)]
     if len(several) == 1:
         return several[0]
-    common = several[0].step
-    for other in several[1:]:
-        common = np.intersect1d(common, other.step, assume_unique=True)
-    name = " + ".join(curve.name for curve in several)
-    if not len(common):
-        raise DataError(training.file, f"{name}: no step has all of them, so they cannot be added up")
-    places = [np.searchsorted(curve.step, common) for curve in several]
-    value = np.sum([curve.value[place] for curve, place in zip(several, places, strict=True)], axis=0)
-    return Curve(name, common, value, several[0].epoch[places[0]])
+    for i, curve in enumerate(several):
+        if curve in several[:i]:
+            raise DataError(training.file, f"{quoted(curve.name)} is there twice in a sum; name every part once")
+    first, name = several[0], " + ".join(curve.name for curve in several)
+    steps = np.unique(np.concatenate([curve.step for curve in several]))
+    lacking = [(np.setdiff1d(steps, curve.step, assume_unique=True), curve.name) for curve in several]
+    missing = min(((int(gaps[0]), part) for gaps, part in lacking if len(gaps)), default=None)
+    if missing is not None:
+        step, part = missing
+        raise DataError(
+            training.file,
+            f"{name} cannot be added up: step {step} has no {quoted(part)}; log all parts at every step, or declare "
+            "series that have the same steps",
+        )
+    with np.errstate(over="ignore", invalid="ignore"):  # infinities that make NaN are facts
+        value = np.sum([curve.value for curve in several], axis=0)
+    return Curve(name, first.step, value, first.epoch)
 
 
 def restarts(signs: Iterable[tuple[int, int, int]]) -> Int:
@@ -285,6 +303,34 @@ def restarts(signs: Iterable[tuple[int, int, int]]) -> Int:
     return np.array(found, dtype=np.int64).reshape(-1, 2)
 
 
+def survive(row: Int, step: Int, resumed: Int) -> Bool:
+    """(m,) which points count where a run was taken up again: all from its step on was logged anew behind it.
+
+    Args:
+        row: (m,) of the points.
+        step: (m,) of the points.
+        resumed: (R, 2) as `restarts` has it.
+    """
+    # The lowest step at which the run was taken up again behind each restart.
+    lowest = np.append(np.minimum.accumulate(resumed[::-1, 1])[::-1], np.iinfo(np.int64).max)
+    return step < lowest[np.searchsorted(resumed[:, 0], row, side="right")]
+
+
+def finished(epoch: Float, step: Int) -> Float:
+    """(m,) finished epochs of what a log calls epochs.
+
+    Epoch 0 before the first step is finished epochs; behind it, it is the running one, and so are all if they are
+    whole. Lightning logs running epochs, Transformers finished ones.
+
+    Args:
+        epoch: (m,) as logged, NaN where unknown.
+        step: (m,)
+    """
+    known = np.isfinite(epoch)
+    whole = np.all(epoch[known] == np.floor(epoch[known]))
+    return epoch + 1 if whole and np.any((epoch == 0) & (step > 0)) else epoch
+
+
 def _signs(log: TrainingLog, points: Mapping[str, Points]) -> Iterator[tuple[int, int, int]]:
     """What `restarts` looks at.
 
@@ -305,23 +351,26 @@ def _signs(log: TrainingLog, points: Mapping[str, Points]) -> Iterator[tuple[int
         yield from zip(row[back].tolist(), row[back - 1].tolist(), given.step[back].tolist(), strict=True)
 
 
-def _curve(name: str, given: Points, resumed: Int) -> tuple[Curve | None, int]:
-    """The curve of some points, and how many steps were there twice beside those that a restart replaced.
+def _curve(name: str, given: Points, resumed: Int) -> tuple[Curve | None, int, Int]:
+    """The curve of some points, how many gave way to a later one, and where in it one counts as it is not finite.
 
-    None if a restart replaced all.
+    None if a restart replaced all, which is not counted.
     """
-    kept = np.ones(len(given.step), dtype=np.bool_)
-    if len(resumed):
-        row = np.arange(len(given.step)) if given.row is None else given.row
-        # The lowest step at which the run was taken up again behind each row: all from there on was logged anew.
-        lowest = np.append(np.minimum.accumulate(resumed[::-1, 1])[::-1], np.iinfo(np.int64).max)
-        kept = given.step < lowest[np.searchsorted(resumed[:, 0], row, side="right")]
-        if not kept.any():
-            return None, 0
+    row = np.arange(len(given.step)) if given.row is None else given.row
+    kept = survive(row, given.step, resumed)
+    if not kept.any():
+        return None, 0, np.empty(0, np.int64)
     step, value = given.step[kept], given.value[kept]
     epoch = np.full(len(step), np.nan) if given.epoch is None else given.epoch[kept]
-    last = np.append(np.diff(step) > 0, [True])
-    return Curve(name, step[last], value[last], epoch[last]), int(len(step) - np.count_nonzero(last))
+    last = np.flatnonzero(np.append(np.diff(step) > 0, [True]))
+    # A fact is not overwritten: of equal steps the last point counts, but before it the last that is not finite.
+    odd = np.flatnonzero(~np.isfinite(value))
+    chosen = last.copy()
+    chosen[np.searchsorted(last, odd)] = odd  # of several for one place, numpy takes the last
+    curve = Curve(name, step[chosen], value[chosen], epoch[chosen])
+    stayed = chosen != last
+    repeated = np.diff(last, prepend=-1) - 1
+    return curve, int(repeated[~stayed].sum()), np.flatnonzero(stayed)
 
 
 def _read(losses: Mapping[str, Curve | None]) -> str:

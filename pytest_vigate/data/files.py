@@ -87,6 +87,26 @@ def entries(source: Source, folder: Path) -> list[Path]:
         raise DataError(shown(source, folder), f"the folder cannot be listed: {error.strerror}") from None
 
 
+def holds(folder: Path, name: str) -> bool:
+    """Whether a folder has a file of that name that can be seen."""
+    try:
+        return (folder / name).is_file()
+    except OSError:
+        return False
+
+
+def head_in(folder: Path, name: str) -> bytes:
+    """The first bytes of a file in a folder; empty if it is none, is unreadable or a link that leads out of it."""
+    path = folder / name
+    try:
+        if not holds(folder, name) or not path.resolve().is_relative_to(folder):
+            return b""
+        with path.open("rb") as stream:
+            return stream.read(HEAD)
+    except (OSError, RuntimeError):  # before Python 3.13 a loop of links is a RuntimeError
+        return b""
+
+
 def refuse_deeper(source: Source, folder: Path, endings: Set[str], *, besides: Set[str] = frozenset()) -> None:
     """Raise for a file below the folders in `folder`, whose own files are the samples: it would be left out.
 

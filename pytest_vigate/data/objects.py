@@ -18,22 +18,33 @@ ENTRIES: Final = 100_000
 LONGEST: Final = 500
 
 
-def read_object(source: Source, path: Path, syntax: Syntax) -> Mapping[str, object]:
+def read_object(
+    source: Source, path: Path, syntax: Syntax, *, largest: int = LARGEST, blank: bool = False
+) -> Mapping[str, object]:
     """The object that fills a file.
 
+    Args:
+        source: What the file belongs to.
+        path: The file.
+        syntax: What it is written in.
+        largest: Bytes that are read.
+        blank: A file of white space is an empty object.
+
     Raises:
-        DataError: If the file cannot be read, is larger than `LARGEST` bytes, or is no object in the syntax.
+        DataError: If the file cannot be read, is larger, or is no object in the syntax.
     """
     where = shown(source, path)
     try:
         size = inside(source, path).stat().st_size
     except OSError:
         size = 0  # reading says what is wrong
-    if size > LARGEST:
+    if size > largest:
         raise DataError(
-            where, f"the file has {size} bytes, and {LARGEST} are read; write what is judged into a file of its own"
+            where, f"the file has {size} bytes, and {largest} are read; write what is judged into a file of its own"
         )
-    text = read_bytes(source, path).decode()
+    text = read_bytes(source, path, empty=blank).decode()
+    if blank and not text.strip():
+        return {}
     found = parse(text, syntax)
     if isinstance(found, ParseFailure):
         at = found.position or 0
@@ -67,6 +78,18 @@ def entries(values: Mapping[str, object], where: str) -> dict[str, object]:
         else:
             found[name] = value
     return found
+
+
+def scalars(values: Mapping[str, object], where: str) -> dict[str, object]:
+    """`entries`, with the text of what is no number, text, boolean or null.
+
+    Raises:
+        DataError: As `entries` does.
+    """
+    return {
+        name: value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
+        for name, value in entries(values, where).items()
+    }
 
 
 def in_words(value: object) -> str:

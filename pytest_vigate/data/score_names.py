@@ -143,7 +143,7 @@ def _unbracketed(part: str) -> str:
     return part[: part.rindex("(")] if part.endswith(")") and part.find("(") > 0 else part
 
 
-def of_training(name: str) -> bool:
+def is_of_training(name: str) -> bool:
     """Whether a part of the name says that the score is of the samples that were trained on."""
     return any(fold(level) in _TRAINED_ON for level in _levels(name)[:-1])
 

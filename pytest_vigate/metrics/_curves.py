@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +18,15 @@ from pytest_vigate.metrics.base import Key, Remarks, Score, Statistics
 #: Codes of the key ``series``.
 TRAIN, VALIDATION = 0, 1
 ROLES = ("train", "validation")
-#: First columns of the statistics of a run; a value that is not finite is 0.
-COLUMNS = ("step", "value", "finite")
+#: First columns of the statistics of a run; a value that is not finite is 0, ``logged`` is `logged_to` in every row.
+COLUMNS = ("step", "value", "finite", "logged")
+#: Series that count something else than the losses beside them: of MLflow, the machine's; of Keras, those of batches.
+_COUNTS_ELSE = re.compile(r"(?:^|/)(?:system/|batch_|evaluation_\w+_vs_iterations$)")
+#: Pauses of the train loss that the log goes on for, from which its end is missing.
+_CUT = 2
+#: Median pauses of the train loss that make a hole, and holes that are told.
+_HOLE = 5
+_TOLD = 3
 #: Numbers that are sorted at once; 32 MB.
 _CHUNK = 4_000_000
 
@@ -90,7 +98,9 @@ def statistics(
         remarks[i] = str(value[i])
     return Statistics(
         columns=COLUMNS,
-        values=np.column_stack([step, np.where(finite, value, 0), finite]),
+        values=np.column_stack(
+            [step, np.where(finite, value, 0), finite, np.full(len(step), logged_to(training, pair))]
+        ),
         sample=np.concatenate([np.empty(0, np.int64), *places]),
         n=len(training.steps),
         keys={"series": Key(code, tuple("" if curve is None else curve.name for curve in pair))},
@@ -116,6 +126,12 @@ def series(found: Statistics, weights: Float | None = None) -> tuple[Series, Ser
     return train, validation
 
 
+def logged(found: Statistics) -> float:
+    """`logged_to` of the run that the rows are of."""
+    column = found.column("logged")
+    return float(column[0]) if len(column) else -1.0
+
+
 def missing(training: Training, role: str) -> str:
     """Why there is no train or validation loss, and what to do."""
     return (
@@ -139,25 +155,83 @@ def copied(train: Curve | None, validation: Curve | None) -> str:
 
 
 def longest_pause(step: Float) -> float:
-    """The longest way from one point to the next, and from step 0 to the first."""
-    return float(np.max(np.diff(step, prepend=0.0))) if len(step) else 0.0
+    """The longest way from one point to the next; of one point the way from step 0."""
+    return float(np.max(np.diff(step) if len(step) > 1 else step, initial=0.0))
 
 
-def not_validated(train: Series, validation: Series) -> str:
+def cut_off(train: Series, validation: Series, logged: float, *, what: str = "the train loss") -> str:
+    """Why the last train point says nothing of the end of the run; empty where it does.
+
+    The log goes on for twice as long as between any two train points at least, and has no further one: a tool that
+    writes null for NaN leaves it out.
+
+    Args:
+        train: What was trained.
+        validation: Its steps are the log's too.
+        logged: See `logged_to`.
+        what: What the train series is called.
+    """
+    last = max(logged, float(validation.step[-1]) if len(validation) else -1.0)
+    if not len(train) or last <= (end := train.step[-1]) or last - end < _CUT * longest_pause(train.step):
+        return ""
+    return f"{what} ends at step {end:.0f}, and the log goes on to step {last:.0f}"
+
+
+def not_validated(train: Series, validation: Series, logged: float = -1.0) -> str:
     """Why the last evaluation says nothing of the end of the run; empty where it does.
 
     The train loss was logged on for as long as between any two evaluations, and no further one is there: it is
-    missing, or the two count their steps differently.
+    missing, or the two count their steps differently. Where the train loss is cut off too, the end is that of the log.
     """
     if not len(train) or not len(validation):
         return ""
-    end, last = train.step[-1], validation.step[-1]
+    cut = bool(cut_off(train, validation, logged))
+    end, last = max(train.step[-1], logged) if cut else train.step[-1], validation.step[-1]
     if end > last and end - last >= longest_pause(validation.step):
         return (
-            f"the last evaluation is at step {last:.0f} and training goes on to step {end:.0f}, so the end of the run "
-            "was not validated, or the two count their steps differently"
+            f"the last evaluation is at step {last:.0f} and {'the log' if cut else 'training'} goes on to step "
+            f"{end:.0f}, so the end of the run was not validated, or the two count their steps differently"
         )
     return ""
+
+
+def logged_to(training: Training, pair: tuple[Curve | None, Curve | None]) -> float:
+    """The last step of the other series that were logged beside train; −1 where there are none."""
+    return float(_beside(training, pair).max(initial=-1))
+
+
+def _beside(training: Training, pair: tuple[Curve | None, Curve | None]) -> Int:
+    """(k,) steps of the series that were logged beside train, at half of its steps or more: they count as it does.
+
+    A series of one point is a score of the end, and says nothing of how long the run went on.
+    """
+    train, _ = pair
+    found = [np.empty(0, np.int64)]
+    for name, curve in training.curves.items():
+        if train is None or any(curve is one for one in pair) or len(curve) < 2 or _COUNTS_ELSE.search(name):
+            continue
+        if 2 * len(np.intersect1d(curve.step, train.step, assume_unique=True)) >= len(train):
+            found.append(curve.step)
+    return np.unique(np.concatenate(found))
+
+
+def holes(training: Training, pair: tuple[Curve | None, Curve | None], what: str = "the train loss") -> Iterator[str]:
+    """Where train has no points for five times its median pause or more, and other series go on."""
+    train, validation = pair
+    if train is None or len(train) < 2:
+        return
+    other = _beside(training, pair)
+    if validation is not None:
+        other = np.union1d(other, validation.step)
+    wide = _HOLE * float(np.median(np.diff(train.step)))
+    if len(other) and train.step[0] - other[0] >= wide:
+        yield f"{what} begins at step {train.step[0]}, and the log at step {other[0]}"
+    at = np.flatnonzero(np.diff(train.step) >= wide)
+    inside = np.searchsorted(other, train.step[at + 1]) > np.searchsorted(other, train.step[at], side="right")
+    found = [f"{train.step[i]} and {train.step[i + 1]}" for i in at[inside]]
+    if found:
+        more = f", and {len(found) - _TOLD} more times" if len(found) > _TOLD else ""
+        yield f"{what} has no points between steps {', '.join(found[:_TOLD])}{more}, while the log goes on"
 
 
 def effective(window: int, points: int, *, parts: int = 4) -> int:

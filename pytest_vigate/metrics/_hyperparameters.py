@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from pytest_vigate.data.curves import Training, TrainingLog
-from pytest_vigate.data.files import digest, inside, read_binary_head, shown
-from pytest_vigate.data.logs import builtin, read_training
-from pytest_vigate.data.logs._declared import read_hyperparameters
-from pytest_vigate.data.objects import entries
+from pytest_vigate.data.curves import Training
+from pytest_vigate.data.other_run import OtherRun
 from pytest_vigate.data.records import decimal
 from pytest_vigate.data.replies import quoted
 from pytest_vigate.data.score_names import Groups, fold, grouped
-from pytest_vigate.data.tables import Source
 
 #: What programs call the same hyperparameter; those of transformers, peft, Ultralytics, PyTorch and Lightning.
 HYPERPARAMETERS: Final[Groups] = grouped(
@@ -30,28 +25,17 @@ HYPERPARAMETERS: Final[Groups] = grouped(
     ("gradient_accumulation_steps", "accumulate_grad_batches"),
 )
 _LEARNING_RATE: Final = fold("learning_rate")
-_PLAIN: Final = frozenset({".json", ".yaml", ".yml"})
 _WORDS: Final = {"true": True, "false": False}
+#: Fewer than Python refuses to read.
+_PLAIN_DIGITS: Final = re.compile(r"[+-]?[0-9]{1,300}")
+#: What a dotted name may begin with and still mean the run as a whole.
+_NEUTRAL: Final = frozenset({
+    "train", "trainer", "training", "trainingargs", "optimizer", "optim", "hyperparameters", "hparams", "params",
+    "config", "args", "model",
+})  # fmt: skip
 
 #: A kind of value and the value: what `True`, `"True"` and `"true"` are alike, and `1` is not.
 Value = tuple[str, object]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Other:
-    """Hyperparameters of another run.
-
-    Args:
-        file: As shown to the user.
-        digest: ``sha256:…`` of what was read.
-        declared: By dotted name.
-        training: The run, where the file is its log.
-    """
-
-    file: str
-    digest: str
-    declared: Mapping[str, object]
-    training: Training | None = None
 
 
 class Pair(NamedTuple):
@@ -80,6 +64,8 @@ def settled(value: object) -> Value:
         text = value.strip()
         if text.casefold() in _WORDS:
             return "boolean", _WORDS[text.casefold()]
+        if _PLAIN_DIGITS.fullmatch(text):
+            return "number", int(text)  # ids have more digits than a float holds
         found = decimal(text)
         return ("text", value) if found is None else ("number", found)
     if isinstance(value, bool):
@@ -89,32 +75,7 @@ def settled(value: object) -> Value:
     return ("number", value) if isinstance(value, (int, float)) else ("text", str(value))
 
 
-def read_other(path: Path, roots: Sequence[Path]) -> Other:
-    """The hyperparameters in a file of them, or beside or in the log of a run.
-
-    Args:
-        path: Resolved, below a root.
-        roots: Resolved folders that files may lie in.
-
-    Raises:
-        DataError: If the file cannot be read, or is neither.
-    """
-    allowed = tuple(roots) or (path.parent,)
-    name = shown(Source("training", "", (), allowed), path)
-    source = Source("training", name, (path,), allowed)
-    resolved = inside(source, path)
-    if path.suffix.lower() in _PLAIN and resolved.is_file():
-        head = read_binary_head(source, path)
-        if not any(reader.sniff(resolved, head) for reader in builtin()):
-            source = Source("hyperparameters", name, (path,), allowed)
-            declared = entries(read_hyperparameters(source, path), name)
-            return Other(name, digest(source), declared)
-    # where the other run was taken up again changes nothing of what it declares
-    training = read_training(TrainingLog(source, on_resume="last"))
-    return Other(name, digest(training.source), training.hyperparameters, training)
-
-
-def compared(training: Training, other: Other, ignore: Sequence[str]) -> tuple[dict[str, object], dict[str, object]]:
+def compared(training: Training, other: OtherRun, ignore: Sequence[str]) -> tuple[dict[str, object], dict[str, object]]:
     """What both runs declare and is compared; the logged learning rates where neither declares one.
 
     Null is no value: a program that learns a new option writes null for it, and a run without it is the same.
@@ -137,13 +98,33 @@ def pairs(ours: Mapping[str, object], theirs: Mapping[str, object]) -> list[Pair
 
     Names that fold alike are one, and so are other names of the same thing where each side has one of them.
     """
-    mine, others = _by_key(ours), _by_key(theirs)
+    mine, others = _by_key(_without_blank(ours, theirs)), _by_key(_without_blank(theirs, ours))
     found = []
     for key in dict.fromkeys([*mine, *others]):
         now, before = mine.get(key, {}), others.get(key, {})
         alike = {settled(value) for value in now.values()} == {settled(value) for value in before.values()}
         found.append(Pair(next(iter(now or before)), _said(before), _said(now), alike))
     return found
+
+
+def _without_blank(side: Mapping[str, object], other: Mapping[str, object]) -> dict[str, object]:
+    """A side without its empty objects of which the other has children: these are what differs."""
+    parents = {name[:i] for name in other for i, sign in enumerate(name) if sign == "."}
+    return {name: value for name, value in side.items() if name not in parents or f"{value}" != "{}"}
+
+
+def of_the_run(name: str, meant: Collection[str]) -> bool:
+    """Whether a dotted name is one of those meant, alone or below parts that say nothing: no ``warmup.epochs``.
+
+    Args:
+        name: As declared, parts divided by dots or slashes.
+        meant: Folded.
+    """
+    parts = re.split(r"[./]", name)
+    return any(
+        fold(".".join(parts[i:])) in meant and all(fold(part) in _NEUTRAL for part in parts[:i])
+        for i in range(len(parts))
+    )
 
 
 def _by_key(side: Mapping[str, object]) -> dict[str, dict[str, object]]:

@@ -289,7 +289,7 @@ class Metric(ABC):
 
     name: ClassVar[str]
     scores: ClassVar[tuple[Score, ...]]
-    others: ClassVar[str] = ""
+    further: ClassVar[str] = ""
     """What a score of any other name is, for families that take any; empty for most, which take none."""
     evidence: ClassVar[Evidence] = "samples"
     needs: ClassVar[frozenset[str]] = frozenset()

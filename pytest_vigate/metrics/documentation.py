@@ -79,8 +79,8 @@ def _scores(cls: type[Metric]) -> Iterator[str]:
             yield f"    {cls.name}.{score.name}, one of {', '.join(score.names)}: {score.doc}"
             continue
         yield f"    {cls.name}.{score.name} in [{score.low:g}, {score.high:g}], {better}: {score.doc}{more}"
-    if cls.others:
-        yield f"    {cls.name}.NAME: {cls.others}"
+    if cls.further:
+        yield f"    {cls.name}.NAME: {cls.further}"
 
 
 def _field_comments(cls: type[Metric]) -> dict[str, str]:

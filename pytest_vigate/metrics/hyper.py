@@ -12,10 +12,11 @@ import numpy as np
 
 from pytest_vigate.data.curves import Curve, Training, listed
 from pytest_vigate.data.dataset import Dataset
+from pytest_vigate.data.other_run import OtherRun, read_other
 from pytest_vigate.data.replies import quoted
-from pytest_vigate.data.score_names import fold, lookup, nearest, same
+from pytest_vigate.data.score_names import Hits, fold, lookup, nearest, same
 from pytest_vigate.errors import UnmeasurableError
-from pytest_vigate.metrics._hyperparameters import HYPERPARAMETERS, Other, compared, number, pairs, read_other
+from pytest_vigate.metrics._hyperparameters import HYPERPARAMETERS, compared, number, of_the_run, pairs
 from pytest_vigate.metrics._stated import Number, Stated, StatedScores, stated
 from pytest_vigate.metrics.base import Evidence, File, Metric, Score, Statistics
 
@@ -36,6 +37,8 @@ BOOKKEEPING: Final = (
     "start_time",
     "hostname",
 )
+#: Scores of the run as a whole: ``eval.batch_size`` is none.
+_WHOLE: Final = ("learning_rate", "epochs", "batch_size")
 _SHOWN: Final = 12
 #: Relative difference of a learning rate that is no contradiction.
 _CLOSE: Final = 1e-3
@@ -50,7 +53,8 @@ class Hyper(StatedScores):
         that was logged; ``epochs`` the last epoch that was logged, or else the declared number; ``batch_size`` the
         declared one. ``hyper.NAME`` is any other declared hyperparameter, or else the last value of a logged series of
         that name. Names compare without case, blanks, dashes, underscores and dots, and by what else they are called
-        (``lr``, ``lr0`` and ``learning_rate``; ``wd``; ``lora_rank``); the last parts of a dotted name are enough.
+        (``lr``, ``lr0`` and ``learning_rate``; ``wd``; ``lora_rank``); the last parts of a dotted name are enough, for
+        the first four only below names such as ``train`` and ``optimizer``: ``eval.batch_size`` is no ``batch_size``.
         ``changed`` counts the hyperparameters that differ from those of the run or file ``against``, beside those
         that ``ignore`` names: 1 is one variable at a time. One that either side lacks differs; null is none.
 
@@ -151,6 +155,19 @@ def _ranged(found: Stated, score: Score) -> Stated:
     return f"{score.name} is {found[0].value:g}, and it cannot lie below {score.low:g}; correct the log"
 
 
+def _of_the_run(asked: str) -> tuple[str, ...]:
+    """The folded names of a fixed score, which is one of the run as a whole; none for any other name."""
+    return next((HYPERPARAMETERS[fold(name)] for name in _WHOLE if same(asked, name, HYPERPARAMETERS)), ())
+
+
+def _found(asked: Sequence[str], names: Mapping[str, object]) -> dict[str, Hits]:
+    """What each name stands for; that of a fixed score is not looked for below names that say of what part it is."""
+    hits = lookup([one for one in asked if not _of_the_run(one)], names, HYPERPARAMETERS, splits=False)
+    meant = {name for one in asked for name in _of_the_run(one)}
+    whole = [name for name in names if of_the_run(name, meant)] if meant else []
+    return hits | lookup([one for one in asked if _of_the_run(one)], whole, HYPERPARAMETERS, splits=False)
+
+
 class _Run:
     """One run, asked by name.
 
@@ -162,8 +179,8 @@ class _Run:
     def __init__(self, training: Training, asked: Sequence[str]) -> None:
         self._training = training
         self._declared = {name: value for name, value in training.hyperparameters.items() if value is not None}
-        self._hits = lookup(asked, self._declared, HYPERPARAMETERS, splits=False)
-        self._series = lookup(asked, training.curves, HYPERPARAMETERS, splits=False)
+        self._hits = _found(asked, self._declared)
+        self._series = _found(asked, training.curves)
 
     def find(self, asked: str) -> Stated:
         """The number of a name, or why there is none."""
@@ -173,7 +190,7 @@ class _Run:
             return self._epochs(asked)
         declared = self._of_declared(asked)
         if same(asked, "learning_rate", HYPERPARAMETERS):
-            return self._rate(declared)
+            return self._rate(asked, declared)
         if declared is not None:
             return declared
         return self._of_series(asked)
@@ -196,6 +213,21 @@ class _Run:
         said = "" if fold(name) == fold(asked) else f"read as {quoted(name)}"
         return [Number(value or 0.0, said)]
 
+    def _of_parts(self, asked: str) -> str:
+        """The names that end as a fixed score does and may mean a part of the run alone; empty where there are none."""
+        names = [
+            name
+            for names in (self._declared, self._training.curves)
+            for name in lookup([asked], names, HYPERPARAMETERS, splits=False)[asked].names
+        ]
+        if not names or not _of_the_run(asked):
+            return ""
+        candidates = _few([quoted(name) for name in dict.fromkeys(names)])
+        return (
+            f"{quoted(asked)} is there only below names that may stand for a part of the run: {candidates}; ask for "
+            "the one that is meant in full"
+        )
+
     def _of_series(self, asked: str) -> Stated:
         """The last value of a logged series."""
         names, _ = self._series[asked]
@@ -212,12 +244,14 @@ class _Run:
         return [Number(value, f"the last logged of {quoted(name)}, at step {step}")]
 
     def _unknown(self, asked: str) -> str:
+        if parts := self._of_parts(asked):
+            return parts
         names = (*self._declared, *self._training.curves)
         hint = nearest(asked, names)
         said = f"{hint} " if hint else ""
         return f"{self._training.file} neither declares nor logs {quoted(asked)}; {said}{listed(names)}"
 
-    def _rate(self, declared: Stated | None) -> Stated:
+    def _rate(self, asked: str, declared: Stated | None) -> Stated:
         """Declared, or else the highest logged."""
         curve = self._training.learning_rate
         if isinstance(declared, str):
@@ -225,7 +259,7 @@ class _Run:
         highest = None if curve is None else _finite(curve)
         if declared is None:
             if curve is None:
-                return self._unknown("learning_rate")
+                return self._unknown(asked)
             return highest if isinstance(highest, str) else [Number(max(highest or [0.0]), "the highest logged")]
         ((value, said),) = declared
         if isinstance(highest, str):
@@ -271,7 +305,7 @@ def _joined(*said: str) -> str:
     return "; ".join(one for one in said if one)
 
 
-def _changed(training: Training, other: Other, ignore: Sequence[str], path: Path) -> Stated:
+def _changed(training: Training, other: OtherRun, ignore: Sequence[str], path: Path) -> Stated:
     """What differs, one by one, or why that cannot be said."""
     source = training.source
     own = {*source.sums.values()}

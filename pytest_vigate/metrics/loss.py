@@ -18,7 +18,19 @@ from pytest_vigate.errors import UnmeasurableError
 from pytest_vigate.metrics import _curves as curves
 from pytest_vigate.metrics._curves import Series, number
 from pytest_vigate.metrics._examples import examples, sentences
-from pytest_vigate.metrics._run_patterns import NAMES, NOISY, Named, Spikes, name_run, noise, spikes, zeros
+from pytest_vigate.metrics._run_patterns import (
+    NAMES,
+    NO_VALIDATION,
+    NOISY,
+    Named,
+    Spikes,
+    collapse,
+    name_run,
+    noise,
+    run_away,
+    spikes,
+    zeros,
+)
 from pytest_vigate.metrics.base import Evidence, Metric, Score, Statistics
 
 COLUMNS = (*curves.COLUMNS, "spike", "nonfinite", "filtered")
@@ -26,6 +38,11 @@ COLUMNS = (*curves.COLUMNS, "spike", "nonfinite", "filtered")
 _PARTS = 20
 _OF_TRAIN = ("start", "final", "best", "drop", "slope", "spikes")
 _OF_VALIDATION = ("val_final", "val_best", "val_drop")
+#: What a train loss that ends before the log does leaves open.
+_OF_THE_END = ("final", "drop", "slope", "nonfinite")
+#: Losses whose squares are beyond what numbers hold.
+_LARGE = 1e150
+_TOO_LARGE = "the losses are too large to compute with"
 #: From which start the vendor's pages ask for a look at the annotation format.
 SUSPICIOUS_START = 10.0
 _NOT_COMPARABLE = "losses of different architectures do not compare"
@@ -44,6 +61,8 @@ class _Reading:
     undefined: Mapping[str, str]
     named: Named
     spikes: Spikes | None
+    away: str
+    """The last train point, where it lies in an excursion far above the best."""
 
 
 @dataclass(frozen=True)
@@ -72,29 +91,41 @@ class Loss(Metric):
         ``pattern`` names the run. The first rule that fires: *unstable* if a loss is not finite; if the train loss
         falls from more than 1 % of its start to exactly 0 for three points; if there are three spikes, and one in 50
         points, where the noise of a point is no larger than the loss; if the train loss ends at 1.5 times its best or
-        more. *Not learning* if the train loss fell by less than 5 %. *Overfitting* if the validation loss ends 10 % or
-        more above its best while the train loss fell on or stayed; *unstable* if that rose too. *Underfitting* if the
-        validation loss still falls by 5 % or more over the last fifth, which is 3 % or more of all that it fell, and
-        the train loss with it. Else *healthy*. Differences of the train loss have to be three standard errors of its
-        noise too, except where the validation loss fell by 10 %. The rules have windows of their own, whatever
-        ``smooth`` says.
+        more, or its last point is in a spike and lies there. *Not learning* if the train loss fell by less than 5 %.
+        *Overfitting* if the validation loss ends 10 % or more above its best while the train loss fell on or stayed;
+        *unstable* if that rose too, or if the train loss ends 10 % or more above its best of the second half.
+        *Overfitting* if the validation loss never fell by 5 % from its first evaluation while the train loss fell by
+        10 %, and *not learning* if neither did; this is not asked where the first evaluation comes after half of the
+        steps. *Underfitting* if the validation loss still falls by 5 % or more over the last fifth, and this fall is
+        at least 3 % of its whole fall, and the train loss falls with it; or if the last fifth holds 15 % or more of
+        the whole fall of both. Else *healthy*. A change of the train loss counts only if it is also larger than three
+        standard errors of its noise, except where the validation loss fell by 10 %.
+
+        The rules compare medians: of 5 train points, or of one in 50, and of 3 evaluations, or of a quarter of them;
+        the last evaluation itself counts where it lies above the best by 10 % and three standard deviations of a
+        difference of two evaluations, which are told from how much three that follow each other bend. One that lies
+        10 % above the best within this allowance makes no *healthy* run: the name is undefined. So it is where that
+        noise is more than 20 % of the loss. The rules have windows of their own, whatever ``smooth`` says.
 
     Statistics:
         One row a point of either curve; its sample is the step. ``step``, ``value`` (0 where not finite), ``finite``,
-        ``nonfinite``, ``spike`` (1 at the highest point of an excursion), ``filtered`` (1 where the tool replaces what
-        is not finite before it logs). The key ``series`` names the curve. A run is a sequence: a step of weight 0
-        is not there, and one of any other weight is there once; without one of its steps a run is no other run, so
-        no step has a cost.
+        ``logged`` (the last step of the other series logged beside the train loss, −1 without), ``nonfinite``,
+        ``spike`` (1 at the highest point of an excursion), ``filtered`` (1 where the tool replaces what is not finite
+        before it logs). The key ``series`` names the curve. A run is a sequence: a step of weight 0 is not there, and
+        one of any other weight is there once; without one of its steps a run is no other run, so no step has a cost.
 
     Degenerate:
         No train loss, or no validation loss: its scores are undefined, and the reason lists the series of the log.
         Points that are not finite are left out of windows; if the first is not finite, ``start`` and ``drop`` are
         undefined, if the last is not, ``final``, ``drop`` and ``slope``. One point has no ``drop`` and no ``slope``. A
-        start of 0 or below has no ``drop``. Five points or fewer show no spikes. If training goes on after the last
-        evaluation for as long as between any two, its end was not validated: ``val_final`` and ``val_drop`` are
-        undefined. ``pattern`` needs 10 points and 4 evaluations of losses above 0, except where a loss is not finite;
-        without a validation loss only *unstable* and *not learning* can be told. One series declared as both is no
-        validation.
+        start of 0 or below has no ``drop``, and a line that starts there no ``slope``. Five points or fewer show no
+        spikes. If training goes on after the last evaluation for as long as between any two, its end was not validated:
+        ``val_final`` and ``val_drop`` are undefined. If the log goes on after the last train point for twice as long as
+        between any two, the end of the train loss is missing, as where a tool writes null for NaN: ``final``, ``drop``,
+        ``slope``, ``nonfinite`` and ``pattern`` are undefined; a hole of five median pauses is noted. Of a train loss
+        that falls to exactly 0, ``final``, ``best``, ``drop`` and ``slope`` are undefined. ``pattern`` needs 10 points
+        and 4 evaluations of losses above 0, except where a loss is not finite; without a validation loss only
+        *unstable* and *not learning* can be told. One series declared as both is no validation.
 
     Differs from:
         Tools that read the Trainer's last ``train_loss`` as the end of the curve: it is the mean of the whole run. The
@@ -149,7 +180,7 @@ class Loss(Metric):
             raise UnmeasurableError(f"{training.file}: {why[0]}")
         found = curves.statistics(training, pair)
         train, validation = curves.series(found)
-        read = self._read(train, validation, why)
+        read = self._read(train, validation, curves.logged(found), why)
         peaks, level = self._peaks(train, read.spikes)
         spike = np.zeros(len(found.sample))
         spike[peaks] = 1
@@ -162,21 +193,23 @@ class Loss(Metric):
             found,
             columns=COLUMNS,
             values=more,
-            notes=(*_notes(training, train, read), *([copied] if copied else [])),
+            notes=(*_notes(training, train, read), *curves.holes(training, pair), *([copied] if copied else [])),
             undefined=read.undefined,
         )
 
     def evaluate(self, statistics: Statistics, weights: Float) -> Float:
         out = np.empty((len(weights), len(self.scores)))
         for i, row in enumerate(weights):
-            read = self._whole(statistics) if np.all(row > 0) else self._read(*curves.series(statistics, row))
+            read = self._whole(statistics)
+            if not np.all(row > 0):
+                read = self._read(*curves.series(statistics, row), curves.logged(statistics))
             out[i] = [read.scores[score.name] for score in self.scores]
         return out
 
     def _whole(self, statistics: Statistics) -> _Reading:
         """The reading of all rows."""
         if "reading" not in statistics.prepared:
-            statistics.prepared["reading"] = self._read(*curves.series(statistics))
+            statistics.prepared["reading"] = self._read(*curves.series(statistics), curves.logged(statistics))
         found: _Reading = statistics.prepared["reading"]
         return found
 
@@ -203,6 +236,8 @@ class Loss(Metric):
             return (
                 f"the noise of a point is {around:.0%} of the loss, as of single batches: log means over more of them",
             )
+        if score in ("final", "drop") and (away := self._whole(statistics).away):
+            return (f"the last point is {away}",)
         if score != "nonfinite" or not statistics.column("filtered").any():
             return ()
         return (
@@ -234,12 +269,13 @@ class Loss(Metric):
             lines.append(f"the validation loss is lowest at step {measures['best_validation_step']}: {best}")
         return (*lines, *measures["levels"], *sentences(measures["faults"]))
 
-    def _read(self, train: Series, validation: Series, why: Sequence[str] = ("", "")) -> _Reading:
+    def _read(self, train: Series, validation: Series, logged: float, why: Sequence[str] = ("", "")) -> _Reading:
         """Scores of two curves, and why some are undefined.
 
         Args:
             train: Train loss; empty where there is none.
             validation: Validation loss; empty where there is none.
+            logged: The last step of the series logged beside the train loss.
             why: What the log lacks, for each.
         """
         scores = dict.fromkeys((score.name for score in self.scores), np.nan)
@@ -247,19 +283,24 @@ class Loss(Metric):
         with np.errstate(all="ignore"):  # losses may be as large as numbers go
             of_train, spiked = self._of_train(train, undefined, why[0])
             scores |= of_train
-            scores |= _of_validation(train, validation, undefined, why[1])
-            named = name_run(train, validation, spiked)
+            scores |= _of_validation(train, validation, logged, undefined, why[1])
+            named = name_run(train, validation, spiked, logged)
+            finite = train.finite
+            away = number(finite.value[-1]) if len(finite) > 1 and run_away(finite, spiked) else ""
         for name in [name for name, value in scores.items() if np.isinf(value)]:
-            scores[name], undefined[name] = np.nan, "the losses are too large to compute with"
+            scores[name], undefined[name] = np.nan, _TOO_LARGE
         if named.name:
             scores["pattern"] = float(NAMES.index(named.name))
         else:
-            undefined["pattern"] = f"{named.rule}: {why[1]}" if len(train) and not len(validation) else named.rule
-        if len(train):
+            undefined["pattern"] = f"{named.rule}: {why[1]}" if named.rule == NO_VALIDATION else named.rule
+        if cut := curves.cut_off(train, validation, logged):
+            undefined |= dict.fromkeys(_OF_THE_END, cut)
+            scores |= dict.fromkeys(_OF_THE_END, np.nan)
+        elif len(train):
             scores["nonfinite"] = float(np.count_nonzero(~train.known) + np.count_nonzero(~validation.known))
         else:
             undefined["nonfinite"] = why[0]
-        return _Reading(scores, undefined, named, spiked)
+        return _Reading(scores, undefined, named, spiked, away)
 
     def _of_train(
         self, train: Series, undefined: dict[str, str], why: str
@@ -276,12 +317,18 @@ class Loss(Metric):
         found["drop"] = _drop(found["start"], found["final"], undefined, "drop")
         found["slope"] = curves.change(at, smoothed, share=0.2)
         if np.isnan(found["slope"]):
-            undefined["slope"] = "a loss at or below 0 has no relative change"
+            large = float(np.abs(finite.value).max()) > _LARGE
+            undefined["slope"] = _TOO_LARGE if large else "the line through the last fifth starts at or below 0"
+        if len(finite) == 1:
+            undefined |= dict.fromkeys(("drop", "slope"), "the train loss has one finite point")
         if len(train) == 1:
             undefined |= dict.fromkeys(("drop", "slope"), "the train loss has one point")
         for place, names in ((0, ("start", "drop")), (-1, ("final", "drop", "slope"))):
             if not train.known[place]:
                 undefined |= dict.fromkeys(names, f"the train loss is not finite at step {train.step[place]:.0f}")
+        if fell := collapse(train):
+            from_start = finite.value[0] == 0
+            undefined |= dict.fromkeys(("final", "best", "drop", "slope", *(["start"] if from_start else [])), fell)
         spiked = spikes(finite.value, self.spike)
         if spiked is None:
             undefined["spikes"] = f"{len(finite)} finite points of the train loss are too few to tell a spike"
@@ -308,7 +355,9 @@ class Loss(Metric):
         return train.finite.row[spiked.peak].tolist(), spiked.level
 
 
-def _of_validation(train: Series, validation: Series, undefined: dict[str, str], why: str) -> Mapping[str, float]:
+def _of_validation(
+    train: Series, validation: Series, logged: float, undefined: dict[str, str], why: str
+) -> Mapping[str, float]:
     if not len(validation):
         undefined |= dict.fromkeys(_OF_VALIDATION, why)
         return {}
@@ -324,7 +373,7 @@ def _of_validation(train: Series, validation: Series, undefined: dict[str, str],
         if not validation.known[place]:
             said = f"the validation loss is not finite at step {validation.step[place]:.0f}"
             undefined |= dict.fromkeys(names, said)
-    if late := curves.not_validated(train, validation):
+    if late := curves.not_validated(train, validation, logged):
         undefined |= dict.fromkeys(("val_final", "val_drop"), late)
     return {name: value for name, value in found.items() if name not in undefined}
 

@@ -24,70 +24,17 @@ COLUMNS = (*curves.COLUMNS, "judged")
 #: What `on` says of the losses of the run.
 LOSS = "loss"
 #: Words of series names, and which way is better.
-LOWER = frozenset(
-    {
-        "loss",
-        "losses",
-        "perplexity",
-        "ppl",
-        "error",
-        "err",
-        "errors",
-        "wer",
-        "cer",
-        "mer",
-        "ter",
-        "mae",
-        "mse",
-        "rmse",
-        "nll",
-        "ce",
-        "brier",
-        "ece",
-        "eer",
-    }
-)
-HIGHER = frozenset(
-    {
-        "f1",
-        "f2",
-        "acc",
-        "accuracy",
-        "precision",
-        "recall",
-        "sensitivity",
-        "specificity",
-        "map",
-        "ap",
-        "ar",
-        "iou",
-        "miou",
-        "giou",
-        "dice",
-        "jaccard",
-        "bleu",
-        "rouge",
-        "rougel",
-        "rougelsum",
-        "chrf",
-        "meteor",
-        "bertscore",
-        "cider",
-        "spice",
-        "auc",
-        "auroc",
-        "auprc",
-        "em",
-        "anls",
-        "psnr",
-        "ssim",
-        "kappa",
-        "mcc",
-        "r2",
-        "reward",
-        "rewards",
-    }
-)
+LOWER = frozenset({
+    "loss", "losses", "perplexity", "ppl", "error", "err", "errors", "wer", "cer", "mer", "ter", "mae", "mse", "rmse",
+    "nll", "ce", "brier", "ece", "eer",
+})  # fmt: skip
+HIGHER = frozenset({
+    "f1", "f2", "acc", "accuracy", "precision", "recall", "sensitivity", "specificity", "map", "ap", "ar", "iou",
+    "miou", "giou", "dice", "jaccard", "bleu", "rouge", "rougel", "rougelsum", "chrf", "meteor", "bertscore", "cider",
+    "spice", "auc", "auroc", "auprc", "em", "anls", "psnr", "ssim", "kappa", "mcc", "r2", "reward", "rewards",
+})  # fmt: skip
+#: Words beside which a name does not say that higher is better: ``accuracy_gap``.
+_TURNED = frozenset({"gap", "drop", "cost", "distance", "penalty", "regret", "time", "false"})
 #: Train points whose median stands for the train loss at an evaluation.
 _WINDOW = 5
 #: Evaluations that are listed.
@@ -135,21 +82,28 @@ class Overfit(Metric):
         noise of single steps makes no gap, and of one where train is logged as often as validation. The gap of scores
         in [0, 1] is *severe* from 0.20, *overfitting* from 0.10, and *healthy* below; losses have no such bands.
 
+        On a score of another family the same is computed from samples, on ``data.train`` and ``data``. The two sides
+        are drawn independently of each other. Paths with ``{checkpoint}`` make one evaluation of each checkpoint; the
+        best checkpoint is taken from the data once, and not anew in every draw.
+
     Statistics:
         One row a point of either curve; its sample is the step. ``step``, ``value`` (0 where not finite), ``finite``,
-        ``judged`` (the step whose checkpoint is judged; −1 for the last evaluation). The key ``series`` names the
-        curve. A run is a sequence: a step of weight 0 is not there, and one of any other weight is there once;
-        without one of its steps a run is no other run, so no step has a cost.
+        ``logged`` (the last step of the other series logged beside train, −1 without), ``judged`` (the step whose
+        checkpoint is judged; −1 for the last evaluation). The key ``series`` names the curve. A run is a sequence: a
+        step of weight 0 is not there, and one of any other weight is there once; without one of its steps a run is no
+        other run, so no step has a cost.
 
     Degenerate:
         Without a validation series nothing can be known, and the reason lists the series of the log; without a train
-        series, ``gap`` and ``ratio`` are undefined. One series declared as both is no validation. Where a
-        step is judged that has no evaluation, all is undefined, and the nearest steps that have one are named; so it is
-        where train and validation lie apart, and, for the last evaluation, where training goes on after it for as
-        long as between any two. A judged value that is not finite is undefined; other evaluations that are not finite
-        are no best ones. One evaluation has no ``rise``, ``regret`` and ``since_best``, and neither has
-        ``checkpoint: best``, which is its own best. ``gap`` and ``ratio`` need a train point at or before the step,
-        no longer before than between any two. A ratio to 0 or below is undefined, and so is ``rise`` from there.
+        series, ``gap`` and ``ratio`` are undefined. One series declared as both is no validation. Where a step is
+        judged that has no evaluation, all is undefined, and the nearest steps that have one are named. All scores are
+        undefined if the steps of train and validation do not overlap. They are also undefined for the last evaluation
+        if training continued after it for at least the longest gap between two evaluations. For the last evaluation
+        ``gap`` and ``ratio`` are undefined if the train series ends and the log goes on for at least twice the longest
+        gap between two of its points. A judged value that is not finite is undefined; other evaluations that are not
+        finite are no best ones. One evaluation has no ``rise``, ``regret`` and ``since_best``, and neither has
+        ``checkpoint: best``, which is its own best. ``gap`` and ``ratio`` need a train point at or before the step, no
+        longer before than between any two. A ratio to 0 or below is undefined, and so is ``rise`` from there.
 
     Differs from:
         Comparing last rows: train and validation losses are logged at different steps, and the Trainer's last
@@ -175,9 +129,10 @@ class Overfit(Metric):
     evidence: ClassVar[Evidence] = "run"
     scores: ClassVar[tuple[Score, ...]] = SCORES
 
-    #: loss for the losses of the run, or the names of two logged series: train, then validation
+    #: loss for the losses of the run, the names of two logged series (train, then validation), or a score of this gate
+    #: such as bbox.f1, computed on data.train and data
     on: str | tuple[str, str] = LOSS
-    #: the evaluation that is judged: last, best, or a step; none is the checkpoint of the gate, or the last
+    #: which evaluation is judged: last, best or a step; default: data.checkpoint, else the last
     checkpoint: Literal["last", "best"] | int | None = None
     #: which way the series are better; none reads it off their names
     better: Literal["higher", "lower"] | None = None
@@ -188,6 +143,19 @@ class Overfit(Metric):
             raise ValueError(f"checkpoint: expected a step from 0, found {self.checkpoint}")
         if self.on == LOSS and self.better == "higher":
             raise ValueError("better: a loss is better lower; name the two series under on")
+        if isinstance(self.on, str):
+            return
+        ways = [_way(name) for name in self.on]
+        if None in ways:
+            return
+        names = [quoted(name) for name in self.on]
+        if ways[0] != ways[1]:
+            raise ValueError(
+                f"on: {names[0]} is better {ways[0]} and {names[1]} {ways[1]}, so the two do not compare; name one "
+                "score of train and of validation"
+            )
+        if self.better is not None and self.better != ways[0]:
+            raise ValueError(f"better: {names[0]} and {names[1]} are better {ways[0]}, by their names; remove it")
 
     @property
     def configured(self) -> tuple[Score, ...]:
@@ -254,8 +222,8 @@ class Overfit(Metric):
         found = replace(
             found, columns=COLUMNS, values=np.column_stack([found.values, np.full(len(found.sample), asked)])
         )
-        read = self._read(*curves.series(found), asked, why)
-        notes = (*training.notes, *_notes(pair, read, lower=lower))
+        read = self._read(*curves.series(found), asked, curves.logged(found), why)
+        notes = (*training.notes, *_notes(pair, read, lower=lower), *curves.holes(training, pair, self._trained))
         return replace(found, notes=notes, undefined=read.undefined)
 
     def evaluate(self, statistics: Statistics, weights: Float) -> Float:
@@ -352,20 +320,25 @@ class Overfit(Metric):
             return kept
         judged = statistics.column("judged")
         asked = float(judged[0]) if len(judged) else _LAST
-        read = self._read(*curves.series(statistics, weights), asked)
+        read = self._read(*curves.series(statistics, weights), asked, curves.logged(statistics))
         if weights is None:
             statistics.prepared["reading"] = read
         return read
 
     def _read(
-        self, train: Series, validation: Series, asked: float, why: Sequence[str] = ("no train", "no validation")
+        self,
+        train: Series,
+        validation: Series,
+        asked: float,
+        logged: float,
+        why: Sequence[str] = ("no train", "no validation"),
     ) -> _Reading:
         scores = dict.fromkeys((score.name for score in self.scores), np.nan)
         undefined: dict[str, str] = {}
         lower = self.lower
         known = bool(validation.known.any())
         top = int(best(validation.value, lower=lower)) if known else None
-        at, reason = self._judged(train, validation, asked, top)
+        at, reason = self._judged(train, validation, asked, logged, top)
         aligned, gone = _aligned(train, validation)
         if not len(validation):
             reason = why[1]
@@ -377,6 +350,8 @@ class Overfit(Metric):
             undefined |= dict.fromkeys(_OF_BOTH, why[0])
         elif np.isnan(aligned[at]):
             undefined |= dict.fromkeys(_OF_BOTH, gone(at))
+        elif cut := self._cut(train, validation, asked, logged):
+            undefined |= dict.fromkeys(_OF_BOTH, cut)
         elif np.isnan(scores["ratio"]):
             undefined["ratio"] = (
                 f"train is {number(aligned[at])} and validation {number(validation.value[at])}, and a ratio to 0 or "
@@ -394,7 +369,20 @@ class Overfit(Metric):
             undefined[name] = "the numbers are too large to compute with"
         return _Reading(scores, undefined, aligned, at, top)
 
-    def _judged(self, train: Series, validation: Series, asked: float, top: int | None) -> tuple[int | None, str]:
+    @property
+    def _trained(self) -> str:
+        """What messages call the train series."""
+        return "the train loss" if isinstance(self.on, str) else quoted(self.on[0])
+
+    def _cut(self, train: Series, validation: Series, asked: float, logged: float) -> str:
+        """Why the last evaluation is not beside the end of train; a step that is asked for, and the best, may be."""
+        if asked != _LAST or self.checkpoint == "best":
+            return ""
+        return curves.cut_off(train, validation, logged, what=self._trained)
+
+    def _judged(
+        self, train: Series, validation: Series, asked: float, logged: float, top: int | None
+    ) -> tuple[int | None, str]:
         """Index of the evaluation that is judged, or why there is none."""
         if not len(validation):
             return None, ""
@@ -415,7 +403,7 @@ class Overfit(Metric):
                 )
         elif self.checkpoint == "best":
             return (top, "") if top is not None else (None, "no evaluation is finite")
-        elif after := curves.not_validated(train, validation):
+        elif after := curves.not_validated(train, validation, logged):
             return None, f"{after}; declare checkpoint: with the step of an evaluation to judge that one"
         else:
             i = len(validation) - 1
@@ -426,14 +414,20 @@ class Overfit(Metric):
 
 def direction(names: tuple[str, str]) -> Literal["higher", "lower"] | None:
     """Which way two series are better, by the words of their names; None where these do not say, or disagree."""
-    words = [
-        {piece for word in re.split(r"[^a-z0-9]+", name.lower()) if word for piece in (word, word.rstrip("0123456789"))}
-        for name in names
-    ]
-    higher, lower = ([bool(known & kind) for known in words] for kind in (HIGHER, LOWER))
-    if all(higher) and not any(lower):
-        return "higher"
-    return "lower" if all(lower) and not any(higher) else None
+    first, second = map(_way, names)
+    return first if first == second else None
+
+
+def _way(name: str) -> Literal["higher", "lower"] | None:
+    """Which way a series is better, by the words of its name; None where these do not say."""
+    pieces = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
+    words = {piece for word in pieces for piece in (word, word.rstrip("0123456789"))}
+    higher, lower = bool(words & HIGHER), bool(words & LOWER)
+    if higher == lower:
+        return None
+    if lower:
+        return "lower"
+    return None if words & _TURNED else "higher"
 
 
 def _aligned(train: Series, validation: Series) -> tuple[Float, Any]:

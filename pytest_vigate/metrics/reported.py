@@ -16,10 +16,10 @@ from pytest_vigate.data.score_names import (
     Hits,
     fold,
     is_loss,
+    is_of_training,
     is_share,
     lookup,
     nearest,
-    of_training,
     same,
     writable,
 )
@@ -38,12 +38,13 @@ class ReportedScores(StatedScores):
 
     Definition:
         ``reported.NAME`` is the number that the JSON file ``data.reported`` has under this name: Hugging Face's
-        ``all_results.json``, the ``results`` of lmms-eval, what ``vigate pull vi`` wrote (the last checkpoint, or the
-        one whose epoch is ``data.checkpoint``), or any other object, flat or nested. Names compare without case,
-        blanks, dashes, underscores, slashes and other signs; the dots of nested names need not be written, one
-        between digits counts. The last parts of a name are enough where only one name has them: ``f1`` finds
-        ``results.refcoco.f1``, ``eval_f1``, ``f1,none`` and ``f1(B)``, and never a score of the samples that were
-        trained on. Names of dashboards are known: ``f1`` is ``Bounding Box F1``.
+        ``all_results.json``, the ``results`` of lmms-eval, what ``vigate pull vi`` wrote (the checkpoint of the highest
+        epoch, or the one whose epoch is ``data.checkpoint``; without epochs checkpoints count from 1), or any other
+        object, flat or nested. Names compare without case, blanks, dashes, underscores, slashes and other signs; the
+        dots of nested names need not be written, one between digits counts. The last parts of a name are enough where
+        only one name has them: ``f1`` finds ``results.refcoco.f1``, ``eval_f1``, ``f1,none`` and ``f1(B)``, also beside
+        ``train_f1``: never a score of the samples that were trained on. Names of dashboards are known: ``f1`` is
+        ``Bounding Box F1``.
 
     Statistics:
         One row a score with its ``value``; the file is the one sample.
@@ -95,8 +96,7 @@ class ReportedScores(StatedScores):
         if reported is None:
             raise UnmeasurableError("reported needs a file of scores; name it under data.reported")
         asked = [score.name for score in self.configured]
-        present = (*reported.values, *reported.others)
-        hits = lookup(asked, present, SCORES, splits=True)
+        hits = _lookup(reported, asked)
         declared = {name for one in asked if self._is_percent(one) for name in hits[one].names}
         beyond = [name for name in _beyond(reported) if name not in declared]
         return stated(
@@ -156,6 +156,24 @@ class _Asked(ReportedScores):
         return Score(name, "a number, as reported", low=-math.inf, high=math.inf, direction=None)
 
 
+def _lookup(reported: Reported, asked: Sequence[str]) -> dict[str, Hits]:
+    """What each name stands for in the file.
+
+    A whole name counts whatever it holds. Of short ones, flags and lists are none (lmms-eval writes
+    ``higher_is_better.TASK.f1: true`` beside every score), and scores of the training stand back behind others.
+    """
+    scores = (*reported.values, *sorted(reported.gaps))
+    unseen = [name for name in scores if not is_of_training(name)]
+    pools = (unseen, scores, (*reported.values, *reported.others))
+    found = [lookup(asked, pool, SCORES, splits=True) for pool in pools]
+    return {
+        one: found[-1][one]
+        if found[-1][one].whole
+        else next((hits[one] for hits in found if hits[one].names), found[-1][one])
+        for one in asked
+    }
+
+
 def _chosen(reported: Reported, asked: str, hits: Hits) -> tuple[str, str]:
     """The name in the file, or why there is none."""
     names = hits.names
@@ -168,7 +186,7 @@ def _chosen(reported: Reported, asked: str, hits: Hits) -> tuple[str, str]:
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         advice = "keep the one meant" if hits.whole else f"name one in full, as {writable(names[0])}"
         return "", f"{reported.file}: {quoted(asked)} may be any of {len(names)}: {said}{more}; {advice}"
-    if not hits.whole and of_training(names[0]):
+    if not hits.whole and is_of_training(names[0]):
         return "", (
             f"{reported.file} has {quoted(asked)} of the samples that were trained on alone, {quoted(names[0])}; "
             "name it in full if it is meant"

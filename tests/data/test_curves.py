@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.world import World, message
-from pytest_vigate.data.curves import Curve, Points, Training, assemble, restarts
+from pytest_vigate.data.curves import Curve, Points, Training, assemble, finished, restarts
 
 
 def points(*logged: tuple[int, float], rows: list[int] | None = None) -> Points:
@@ -118,18 +119,125 @@ def test_steps_rise_whatever_was_logged(steps: list[int]) -> None:
     assert steps[-1] in kept
 
 
-def test_parts_of_a_loss_are_added_where_all_are_there(world: World) -> None:
-    found = assembled(world, {"a": points((1, 1.0), (2, 2.0)), "b": points((2, 10.0), (3, 20.0))})
-    assert values(found.train) == {2: 12.0}
+def test_parts_of_a_loss_are_added(world: World) -> None:
+    found = assembled(world, {"a": points((1, 1.0), (2, 2.0)), "b": points((1, 10.0), (2, 20.0))})
+    assert values(found.train) == {1: 11.0, 2: 22.0}
     assert found.train is not None
     assert found.train.name == "a + b"
-    assert found.notes == ("read as train loss 'a + b' (1 point, step 2)",)
+    assert found.notes == ("read as train loss 'a + b' (2 points, steps 1 to 2)",)
 
 
-def test_parts_that_share_no_step(world: World) -> None:
-    series = {"a": points((1, 1.0)), "b": points((2, 10.0))}
-    assert message(lambda: assembled(world, series)) == (
-        "log.csv: a + b: no step has all of them, so they cannot be added up"
+def test_part_that_is_not_finite_makes_the_sum_so(world: World) -> None:
+    inf, nan = math.inf, math.nan
+    a, b = points((1, nan), (2, inf), (3, inf)), points((1, 1.0), (2, 1.0), (3, -inf))
+    train = assembled(world, {"a": a, "b": b}).train
+    assert train is not None
+    np.testing.assert_array_equal(train.value, [nan, inf, nan])
+
+
+@pytest.mark.parametrize("declared", [{}, {"train": ("a", "b")}, {"total": ("a", "b")}])
+@pytest.mark.parametrize(
+    ("a", "b", "step", "lacking"),
+    [
+        ([1, 2, 3], [1, 2], 3, "b"),  # b ends early: what a does behind is no total
+        ([2, 3], [1, 2], 1, "a"),
+        ([1], [2], 1, "b"),
+        ([1, 3], [1, 2, 3], 2, "a"),
+    ],
+)
+def test_parts_whose_steps_differ_are_not_added(
+    world: World, declared: dict[str, Any], a: list[int], b: list[int], step: int, lacking: str
+) -> None:
+    series = {"a": points(*((one, 1.0) for one in a)), "b": points(*((one, 2.0) for one in b))}
+    assert message(lambda: assembled(world, series, series=declared)) == (
+        f"log.csv: a + b cannot be added up: step {step} has no '{lacking}'; log all parts at every step, or declare "
+        "series that have the same steps"
+    )
+
+
+def test_part_that_is_named_twice_is_refused(world: World) -> None:
+    series = {"a": points((1, 1.0)), "b": points((1, 2.0))}
+    assert message(lambda: assembled(world, series, series={"train": ("a", "b", "a")})) == (
+        "log.csv: 'a' is there twice in a sum; name every part once"
+    )
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        ({}, 0.1),
+        ({"learning_rate": "lr_head"}, 0.5),
+        ({"lr": "lr_head"}, 0.5),
+        ({"learning_rate": "lr_head", "lr": "loss"}, 0.5),
+    ],
+)
+def test_declared_learning_rate_is_that_of_the_run(world: World, declared: dict[str, Any], expected: float) -> None:
+    series = {"loss": points((1, 3.0)), "learning_rate": points((1, 0.1)), "lr_head": points((1, 0.5))}
+    assert values(assembled(world, series, series=declared).learning_rate) == {1: expected}
+
+
+@pytest.mark.parametrize(
+    ("logged", "kept", "said"),
+    [
+        (
+            ((1, 3.0), (2, math.nan), (2, 1.0), (3, 0.5)),
+            [3.0, math.nan, 0.5],
+            "'loss' is nan at step 2, though the last one there is finite: what is not finite counts",
+        ),
+        (
+            ((1, math.inf), (1, math.nan), (1, 2.0), (2, -math.inf), (2, 1.0)),
+            [math.nan, -math.inf],
+            "'loss' is nan at step 1, though the last one there is finite: what is not finite counts, and so at 1 more",
+        ),
+        (((1, 2.0), (1, math.nan), (2, 1.0)), [math.nan, 1.0], None),
+        (((1, math.inf), (1, math.nan)), [math.nan], None),
+    ],
+)
+def test_what_is_not_finite_is_not_overwritten(
+    world: World, logged: list[tuple[int, float]], kept: list[float], said: str | None
+) -> None:
+    found = assembled(world, {"loss": points(*logged)})
+    assert found.train is not None
+    np.testing.assert_array_equal(found.train.value, kept)
+    repeated = ["1 steps of 'loss' are there twice; the last one counts"] if said is None else []
+    assert [*found.notes[:-1]] == ([said] if said else repeated)
+
+
+def test_what_is_not_finite_and_was_logged_anew_after_a_restart_is_replaced(world: World) -> None:
+    logged = points((1, 3.0), (2, math.nan), (3, math.nan), (2, 2.0), (3, 1.0))
+    assert values(assembled(world, {"loss": logged}, on_resume="last").train) == {1: 3.0, 2: 2.0, 3: 1.0}
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from([0.0, 1.0, math.nan, math.inf])), min_size=1))
+def test_of_equal_steps_the_last_that_is_not_finite_counts(
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[int, float]]
+) -> None:
+    logged = sorted(drawn, key=lambda point: point[0])
+    expected: dict[int, float] = {}
+    for step, value in logged:
+        if math.isfinite(expected.get(step, 0.0)) or not math.isfinite(value):
+            expected[step] = value
+    found = assembled(World(tmp_path_factory.getbasetemp()), {"loss": points(*logged)}).train
+    assert found is not None
+    np.testing.assert_array_equal(found.step, [*expected])
+    np.testing.assert_array_equal(found.value, [*expected.values()])
+
+
+def test_epochs_that_are_unknown_somewhere_are_finished_or_running() -> None:
+    step = np.array([9, 19, 29], np.int64)
+    assert finished(np.array([0.0, np.nan, 1.0]), step)[[0, 2]].tolist() == [1.0, 2.0]
+    assert finished(np.array([0.0, np.nan, 0.5]), step)[[0, 2]].tolist() == [0.0, 0.5]
+    assert finished(np.array([0.0, np.nan, 1.0]), step - 9)[[0, 2]].tolist() == [0.0, 1.0]
+
+
+def test_hyperparameters_of_a_log_that_cannot_be_read_are_noted(world: World) -> None:
+    logged = {"loss": points((1, 3.0))}
+    found = assemble(
+        world.log("log.csv"), logged, train=["loss"], validation=[], hyperparameters={"a.b": 1, "a": {"b": 2}}
+    )
+    assert found.hyperparameters == {}
+    assert found.notes[-1] == (
+        "hyperparameters are not read: log.csv: the name 'a.b' is there twice, nested and with dots; keep the one meant"
     )
 
 

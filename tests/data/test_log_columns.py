@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data.world import World, message
+from data.world import World, message, steps
 from pytest_vigate.data.curves import Curve
+from pytest_vigate.data.logs._columns import read_columns
 from pytest_vigate.data.logs._series import MOST_SERIES
 
 
@@ -51,8 +52,8 @@ def test_columns_as_weights_and_biases_exports_them(world: World) -> None:
 
 
 def test_several_names_are_added_up(world: World) -> None:
-    world.write("log.csv", "step,a,b\n1,2,3\n2,4,\n")
-    assert points(world.training("log.csv", form="csv", series={"train": ("a", "b")}).train) == [(1, 5.0)]
+    world.write("log.csv", "step,a,b\n1,2,3\n2,4,5\n")
+    assert points(world.training("log.csv", form="csv", series={"train": ("a", "b")}).train) == [(1, 5.0), (2, 9.0)]
 
 
 @pytest.mark.parametrize(
@@ -239,19 +240,115 @@ def test_mark_line_ends_quotes_and_blank_rows(world: World) -> None:
     )
 
 
-def test_last_line_of_any_table_may_have_no_end(world: World) -> None:
-    world.write("log.csv", "step,loss\n1,2\n2,3")
-    found = world.training("log.csv", form="csv")
-    assert points(found.train) == [(1, 2.0), (2, 3.0)]
-    assert found.notes[0] == "the last line has no end; it counts, but may be cut off in its last number"
-    world.write("log.csv", "step,loss\n1,2\n2")
+@pytest.mark.parametrize("last", ["2,3", "2", "2,", "0,9"])
+def test_last_line_without_an_end_is_left_out(world: World, last: str) -> None:
+    # "0,9" may have been "0,95" or step 0 of "0.2": it is no restart either
+    world.write("log.csv", f"step,loss\n1,2\n{last}")
     found = world.training("log.csv", form="csv")
     assert points(found.train) == [(1, 2.0)]
-    assert found.notes[0] == "the last line is cut off and left out"
+    assert found.notes[0] == "the last line has no end: it is cut off and left out"
+
+
+def test_step_that_is_cut_off_is_no_restart(world: World) -> None:
+    rows = "".join(f"{5 / i},{10 * i}\n" for i in range(1, 5))
+    world.write("log.csv", f"loss,step\n{rows}0.2,2")  # 2 of 210
+    for on_resume in ("error", "last"):
+        found = world.training("log.csv", form="csv", on_resume=on_resume).train
+        assert found is not None
+        assert found.step.tolist() == [10, 20, 30, 40]
+
+
+def test_row_that_is_cut_off_elsewhere_is_an_error(world: World) -> None:
     world.write("log.csv", "step,loss\n1\n2,3")
     assert message(lambda: world.training("log.csv", form="csv")) == (
         "log.csv:2: 1 cells, where the header has 2; complete the row"
     )
+    world.write("log.csv", "step,loss")
+    assert message(lambda: world.training("log.csv", form="csv")) == (
+        "log.csv:1: the header has no end: the log is cut off in it; zero points prove nothing"
+    )
+
+
+def batches(form: str, first: int, *names: str) -> str:
+    """Three epochs of two batches each; the validation loss once an epoch."""
+    rows = [
+        {"epoch": epoch, **dict.fromkeys(names, 1.0 + batch), **({"val_loss": 3.0} if batch else {})}
+        for epoch in range(first, first + 3)
+        for batch in range(2)
+    ]
+    if form == "jsonl":
+        return "".join(json.dumps(row) + "\n" for row in rows)
+    header = ["epoch", *names, "val_loss"]
+    lines = [header, *([str(row.get(name, "")) for name in header] for row in rows)]
+    return "".join(",".join(line) + "\n" for line in lines)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("on_resume", ["error", "last"])
+@pytest.mark.parametrize("form", ["csv", "jsonl", "keras"])
+def test_batches_of_an_epoch_are_no_epochs(world: World, form: str, on_resume: str, first: int) -> None:
+    world.write("log", batches(form, first, "loss"))
+    line = 2 if form == "jsonl" else 3
+    assert message(lambda: world.training("log", form=form, on_resume=on_resume)) == (
+        f"log:{line}: epoch {first} has 2 rows of 'loss', where nothing counts finer than epochs; declare series: "
+        "{step: …}, or log it once an epoch"
+    )
+
+
+def test_epochs_that_are_declared_as_steps_are_epochs(world: World) -> None:
+    world.write("log.csv", batches("csv", 0, "loss"))
+    assert message(lambda: world.training("log.csv", form="csv", series={"step": "epoch"})) == (
+        "log.csv:3: epoch 0 has 2 rows of 'loss', where nothing counts finer than epochs; declare series: {step: …}, "
+        "or log it once an epoch"
+    )
+    world.write("log.csv", "epoch,loss\n0,2\n1,1\n")
+    assert points(world.training("log.csv", form="csv", series={"step": "epoch"}).train) == [(1, 2.0), (2, 1.0)]
+
+
+def test_batches_of_a_detector_are_no_epochs(world: World) -> None:
+    world.write("results.csv", "epoch,train/box_loss,val/box_loss\n1,2,3\n2,1,2\n2,0.5,2\n2,9,2\n")
+    assert message(lambda: world.training("results.csv")) == (
+        "results.csv:4: epoch 2 has 3 rows of 'train/box_loss', where nothing counts finer than epochs; declare "
+        "series: {step: …}, or log it once an epoch"
+    )
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_series_of_batches_that_nobody_asked_for_are_left_out(world: World, form: str) -> None:
+    world.write("log", batches(form, 1, "seconds"))
+    found = world.training("log", form=form)
+    assert list(found.curves) == ["val_loss"]
+    assert points(found.validation) == [(1, 3.0), (2, 3.0), (3, 3.0)]
+    assert found.notes[0] == "series with several rows an epoch are left out: 'seconds'"
+    assert message(lambda: world.training("log", form=form, series={"train": "seconds"})).endswith(
+        "epoch 1 has 2 rows of 'seconds', where nothing counts finer than epochs; declare series: {step: …}, or log "
+        "it once an epoch"
+    )
+
+
+def test_series_of_batches_alone_are_no_empty_log(world: World) -> None:
+    world.write("log.csv", "epoch,seconds\n1,2\n1,3\n")
+    assert message(lambda: world.training("log.csv", form="csv")) == (
+        "log.csv:3: epoch 1 has 2 rows of 'seconds', where nothing counts finer than epochs; declare series: "
+        "{step: …}, or log it once an epoch"
+    )
+
+
+def test_train_and_validation_may_have_rows_of_their_own_in_an_epoch(world: World) -> None:
+    world.write("log.csv", "epoch,loss,val_loss\n1,3,\n1,,4\n2,2,\n2,,3\n")
+    found = world.training("log.csv", form="csv")
+    assert (points(found.train), points(found.validation)) == ([(1, 3.0), (2, 2.0)], [(1, 4.0), (2, 3.0)])
+
+
+def test_wide_tables_are_read_in_few_chunks(world: World) -> None:
+    def work(rows: int) -> int:
+        world.write(
+            "log.csv", "step," + ",".join(f"c{j}" for j in range(999)) + "\n" + ("1" + ",1" * 999 + "\n") * rows
+        )
+        return steps(lambda: read_columns(world.log("log.csv"), world.root / "log.csv"))
+
+    # a column costs some lines a chunk, whatever the rows of it: 16 rows to a chunk would be 6 more chunks
+    assert work(120) < 1.5 * work(20)
 
 
 @pytest.mark.parametrize("line", ["[1]", "3", '"a"', "null", "true"])

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from data.world import World, message
@@ -317,6 +318,15 @@ def test_filter_of_transformers_is_known_by_its_parameter(world: World, stores: 
 
 
 @both
+def test_series_are_bounded(world: World, stores: Stores, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    stores.add(A, *curve([1]), *curve([1], "f1"))
+    monkeypatch.setattr("pytest_vigate.data.logs.mlflow.MOST_SERIES", 1)
+    assert message(lambda: world.training(path)) == (
+        f"{path}: 2 series, where 1 are read; log what is judged in a run of its own"
+    )
+
+
+@both
 def test_step_below_zero_is_refused(world: World, stores: Stores, path: str) -> None:
     stores.add(A, *curve([1], start=-1))
     assert message(lambda: world.training(path)).endswith(": 'loss' is logged at step -1; steps count from 0")
@@ -329,7 +339,7 @@ def test_declared_hyperparameters_replace_those_of_the_run(world: World, stores:
     assert world.training(path, hyperparameters="declared.yaml").hyperparameters == {"lr": 2}
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.sampled_from(["loss", "eval/loss"]), st.integers(0, 5), st.floats(width=32), st.integers(0, 5)),
@@ -468,6 +478,41 @@ def test_changes_that_are_not_in_the_file_yet_are_not_passed_over(world: World, 
     assert sorted(path.name for path in world.root.iterdir()) == [DATABASE, STORE]
 
 
+@pytest.mark.parametrize("ending", ["-wal", "-journal"])
+def test_journal_that_is_no_file_is_not_waited_for(world: World, stores: Stores, ending: str) -> None:
+    stores.add(A, *curve([1]))
+    os.mkfifo(world.root / f"{DATABASE}{ending}")
+    assert message(lambda: world.training(DATABASE)) == (
+        f"{DATABASE}: {DATABASE}{ending} beside it is no file, where SQLite keeps changes; remove it"
+    )
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-journal"])
+def test_journal_out_of_the_roots_is_not_opened(tmp_path: Path, ending: str) -> None:
+    world = World(tmp_path / "root")
+    world.root.mkdir()
+    Stores(world).add(A, *curve([1]))
+    (tmp_path / "secret").write_text("x", encoding="utf-8")
+    (world.root / f"{DATABASE}{ending}").symlink_to(tmp_path / "secret")
+    assert message(lambda: world.training(DATABASE)).startswith(
+        f"{DATABASE}{ending}: this path leads out of the folders that data may come from"
+    )
+
+
+@pytest.mark.parametrize("folder", ["0", f"0/{A}"])
+def test_meta_file_that_is_a_pipe_is_not_waited_for(world: World, stores: Stores, folder: str) -> None:
+    stores.add(A, *curve([1]))
+    place = f"{STORE}/{folder}"
+    (world.root / place / "meta.yaml").unlink()
+    os.mkfifo(world.root / place / "meta.yaml")
+    said = f"{place}/meta.yaml: this is a device or a pipe, where a file is due; name a file"
+    assert message(lambda: world.training(STORE, form="mlflow")) == said
+    assert message(lambda: world.training(place, form="mlflow")) == said
+    # Without a format its signs are looked for, also one folder below: the experiment has a run that bears them.
+    looked = message(lambda: world.training(place))
+    assert looked == said if folder == "0" else looked.startswith(f"{place}: no format of training logs fits")
+
+
 def test_file_names_are_no_part_of_an_address(world: World, stores: Stores) -> None:
     stores.add(A, *curve([1]))
     odd = "a?mode=rwc#%00.db"
@@ -573,6 +618,7 @@ def test_pages_in_circles_end(world: World, stores: Stores) -> None:
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 1 << 17), st.binary(min_size=1, max_size=8)), min_size=1, max_size=8))
+@example([(28, b"\1")])  # pages in the header: the file itself is opened before its copy is, for its locks
 def test_broken_bytes_end_in_a_message_or_in_a_run(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, bytes]]
 ) -> None:
@@ -591,7 +637,7 @@ def test_work_on_a_database_is_bounded_by_its_size(
     world: World, stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stores.add(A, *[("loss", i, 1.0, i) for i in range(50_000)])
-    monkeypatch.setattr("pytest_vigate.data.logs.mlflow._WORK", -1)
+    monkeypatch.setattr("pytest_vigate.data.logs._mlflow_database._WORK", -1)
     assert message(lambda: world.training(DATABASE)) == (
         f"{DATABASE}: the database cannot be read: 'interrupted'; check it with PRAGMA integrity_check"
     )

@@ -161,10 +161,7 @@ def test_hyperparameters_that_are_python_objects_are_noted(world: World) -> None
     world.write("hparams.yaml", "lr: 0.1\nargs: !!python/object:os.system {}\n")
     found = world.training("metrics.csv")
     assert found.hyperparameters == {}
-    assert found.notes[0] == (
-        "hyperparameters are not read: hparams.yaml:2:7: this is no plain YAML: tag; correct it, or declare "
-        "another file"
-    )
+    assert found.notes[0] == ("hyperparameters are not read: hparams.yaml:2:7: this is not YAML: tag; correct it")
 
 
 @pytest.mark.parametrize("text", ["", "{}\n", "\n"])
@@ -176,35 +173,47 @@ def test_no_hyperparameters_are_none(world: World, text: str) -> None:
     assert len(found.notes) == 1
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "expected"),
-    [
-        ("h.json", "{", "h.json:1:1: this is no plain JSON: unclosed bracket; correct it, or declare another file"),
-        ("h.yaml", "- 1\n", "h.yaml: a list, where names with their values are due; write a mapping"),
-        ("h.json", "[1]", "h.json: a list, where names with their values are due; write a mapping"),
-        (
-            "h.yaml",
-            "a: 1\na: 2\n",
-            "h.yaml:2:1: this is no plain YAML: duplicate key; correct it, or declare another file",
-        ),
-        (
-            "h.yaml",
-            f"a: {'b' * (1 << 22)}\n",
-            "h.yaml: 4194308 bytes, where hyperparameters are due; name the file that holds them",
-        ),
-    ],
-)
-def test_declared_hyperparameters_have_to_be_read(world: World, name: str, text: str, expected: str) -> None:
-    world.write("metrics.csv", METRICS)
-    world.write(name, text)
-    assert message(lambda: world.training("metrics.csv", hyperparameters=name)) == expected
-
-
-def test_missing_hyperparameters_are_an_error_where_declared(world: World) -> None:
-    world.write("metrics.csv", METRICS)
-    assert message(lambda: world.training("metrics.csv", hyperparameters="gone.yaml")) == (
-        "gone.yaml: there is no such file; check the path, it is relative to the gate file"
+def test_detector_whose_parts_end_early_has_no_total(world: World) -> None:
+    world.write("results.csv", "epoch,train/box_loss,train/cls_loss\n1,3,1\n2,2,\n")
+    assert message(lambda: world.training("results.csv")) == (
+        "results.csv: train/box_loss + train/cls_loss cannot be added up: step 2 has no 'train/cls_loss'; log all "
+        "parts at every step, or declare series that have the same steps"
     )
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [("keras", "epoch,loss,step\n0,2,10\n1,1,20\n"), ("ultralytics", "epoch,train/loss,step\n1,2,10\n")],
+)
+def test_log_with_steps_is_none_of_a_format_of_epochs(world: World, form: str, text: str) -> None:
+    world.write("log.csv", text)
+    assert message(lambda: world.training("log.csv", form=form)) == (
+        f"log.csv: there is a column 'step', and {form} counts epochs only; declare format: csv, or series: {{step: …}}"
+    )
+    found = world.training("log.csv", form=form, series={"step": "step"}).train
+    assert found is not None
+    assert found.step[0] == 10
+
+
+def test_lightning_without_steps_is_none(world: World) -> None:
+    world.write("version_0/metrics.csv", "epoch,train_loss\n0,2\n1,1\n")
+    assert message(lambda: world.training("version_0", form="lightning")) == (
+        "version_0/metrics.csv: there is no column 'step', which Lightning writes; declare format: csv, or series: "
+        "{step: …}"
+    )
+    assert message(lambda: world.training("version_0")).startswith("version_0: no format of training logs fits; ")
+    world.write("version_0/metrics.csv", "step,train_loss\n")
+    assert message(lambda: world.training("version_0")) == (
+        "version_0: the log has no points; zero points prove nothing"
+    )
+
+
+def test_header_outside_of_the_folder_is_no_sign(world: World, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other") / "metrics.csv"
+    other.write_text(METRICS, encoding="utf-8")
+    (world.root / "version_0").mkdir()
+    (world.root / "version_0/metrics.csv").symlink_to(other)
+    assert message(lambda: world.training("version_0")).startswith("version_0: no format of training logs fits; ")
 
 
 KERAS = """\
@@ -253,6 +262,7 @@ def test_tables_of_nobody_fit_no_format(world: World) -> None:
         "epoch,accuracy,loss\n1,1,2\n",  # and counts from 0
         "step,loss\n0,1\n",
         "epoch,metrics/f1\n1,2\n",
+        "epoch,accuracy,loss\n0,1,2\n0,1,2\n",  # a row a batch
     ):
         world.write("log.csv", text)
         assert message(lambda: world.training("log.csv")) == f"log.csv: {declare}"

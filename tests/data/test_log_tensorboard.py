@@ -19,6 +19,7 @@ from pytest_vigate.data.curves import Curve, Training
 from pytest_vigate.data.logs import _events
 from pytest_vigate.data.logs._events import read_events
 from pytest_vigate.data.logs._records import checksums
+from pytest_vigate.data.logs.tensorboard import TensorBoard
 from pytest_vigate.errors import DataError
 from worlds import real_data
 
@@ -595,6 +596,16 @@ def test_link_out_of_the_roots_is_not_followed(tmp_path: Path) -> None:
         "run/train: this path leads out of the folders that data may come from; move the file below the root, or name "
         "its folder in the ini option vigate_data_roots"
     )
+
+
+def test_folder_that_cannot_be_listed_bears_no_signs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.write(f"run/{NAME}", SMALL)
+
+    def refused(_: Path) -> object:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    assert not TensorBoard().sniff(world.root / "run", b"")
 
 
 def test_loop_of_links_ends(world: World) -> None:

@@ -123,6 +123,14 @@ def test_declared_hyperparameters_replace_those_of_the_state(world: World) -> No
     assert found.hyperparameters == {"optim.name": "adamw", "optim.lr": 1e-4, "layers": "[1, 2]"}
 
 
+def test_set_up_that_cannot_be_read_is_noted_where_nothing_is_declared(world: World) -> None:
+    world.write_json("trainer_state.json", state(train(1, 1.0), trial_params={"a.b": 1, "a": {"b": 2}}))
+    world.write("declared.yaml", "lr: 1e-4\n")
+    note = "hyperparameters are not read: trainer_state.json: the name 'a.b' is there twice, nested and with dots; "
+    assert f"{note}keep the one meant" in world.training("trainer_state.json").notes
+    assert len(world.training("trainer_state.json", hyperparameters="declared.yaml").notes) == 1
+
+
 def test_one_named_validation_set_is_the_validation_set(world: World) -> None:
     world.write_json("trainer_state.json", state(train(1, 1.0), {"eval_coco_loss": 2.0, "step": 1}))
     assert points(world.training("trainer_state.json").validation) == [(1, 2.0)]
@@ -144,10 +152,36 @@ def test_run_folder_is_read_by_its_own_state(world: World) -> None:
     assert found.notes == ("read as train loss 'loss' (1 point, step 20)",)
 
 
-def test_state_older_than_a_checkpoint_is_noted(world: World) -> None:
-    world.write_json("run/trainer_state.json", state(train(20, 1.0)))
+@pytest.mark.parametrize("own", [state(train(20, 1.0)), {"log_history": [train(20, 1.0)]}])
+def test_state_older_than_a_checkpoint_is_not_the_run(world: World, own: object) -> None:
+    world.write_json("run/trainer_state.json", own)
+    world.write_json("run/checkpoint-9/trainer_state.json", state(train(9, 7.0)))
+    world.write_json("run/checkpoint-30/trainer_state.json", state(train(30, math.nan), max_steps=30))
+    found = world.training("run")
+    assert found.train is not None
+    assert found.train.step.tolist() == [30]
+    assert found.hyperparameters == {"max_steps": 30}
+    assert found.notes == (
+        "run/trainer_state.json ends at step 20, before the newest checkpoint: read is "
+        "run/checkpoint-30/trainer_state.json",
+        "read as train loss 'loss' (1 point, step 30)",
+    )
+
+
+def test_empty_state_is_older_than_any_checkpoint(world: World) -> None:
+    world.write_json("run/trainer_state.json", {"log_history": []})
     world.write_json("run/checkpoint-30/trainer_state.json", state(train(30, 9.0)))
-    assert world.training("run").notes[-1] == "the log ends at step 20, but there is a checkpoint-30"
+    assert points(world.training("run").train) == [(30, 9.0)]
+
+
+def test_checkpoint_behind_the_last_logged_step_is_noted(world: World) -> None:
+    # logged every 20 steps, saved and ended at step 30
+    world.write_json("run/trainer_state.json", state(train(20, 1.0), global_step=30))
+    world.write_json("run/checkpoint-30/trainer_state.json", state(train(20, 1.0), global_step=30))
+    assert world.training("run").notes == (
+        "read as train loss 'loss' (1 point, step 20)",
+        "the log ends at step 20, but there is a checkpoint-30",
+    )
 
 
 def test_run_folder_without_a_state_is_read_by_its_last_checkpoint(world: World) -> None:

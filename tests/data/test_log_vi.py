@@ -5,8 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from data.world import World, message
+from pytest_vigate.data.reported import read_reported
 
 PATH = "run.json"
 
@@ -46,11 +49,44 @@ def test_every_metric_is_a_curve_by_epoch(world: World) -> None:
 
 
 @pytest.mark.parametrize("epochs", [(0, 1, 2), (0, 0, 2)])
-def test_epochs_that_count_from_zero_are_shifted(world: World, epochs: tuple[int, ...]) -> None:
+def test_steps_are_epochs_as_vi_counts_them(world: World, epochs: tuple[int, ...]) -> None:
     world.write_json(PATH, pulled(*(at(epoch, f1=0.1 * i) for i, epoch in enumerate(epochs))))
     training = world.training(PATH)
-    assert training.curve("f1").step.tolist() == sorted({epoch + 1 for epoch in epochs})
-    assert training.notes[0] == "epochs are counted from 0 in the log: step = epoch + 1"
+    assert training.curve("f1").step.tolist() == sorted(set(epochs))
+    # what has finished: a count that begins with 0 names the epoch that runs
+    assert training.curve("f1").epoch.tolist() == [epoch + 1 for epoch in sorted(set(epochs))]
+    assert training.notes[0] == "epochs are counted from 0 in the log, and so are steps"
+
+
+def test_last_checkpoint_is_that_of_the_highest_epoch(world: World) -> None:
+    world.write_json(PATH, pulled(at(3, f1=0.3), at(1, f1=0.1), at(2, f1=0.2)))
+    for resumed in ("error", "last"):
+        training = world.training(PATH, on_resume=resumed)
+        assert training.curve("f1").step.tolist() == [1, 2, 3]
+        assert training.curve("f1").value.tolist() == [0.1, 0.2, 0.3]
+        assert training.notes[0] == "checkpoints are sorted by epoch; the last is checkpoint 'output-0', epoch 3"
+
+
+checkpoints = st.lists(
+    st.fixed_dictionaries({"epoch": st.integers(0, 9), "f1": st.floats(-9, 9)}),
+    min_size=1,
+    max_size=9,
+    unique_by=lambda drawn: drawn["epoch"],
+)
+
+
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(drawn=checkpoints, dated=st.booleans())
+def test_curves_and_reported_scores_name_the_same_checkpoints(
+    world: World, drawn: list[dict[str, Any]], dated: bool
+) -> None:
+    world.write_json(PATH, pulled(*(at(one["epoch"] if dated else None, f1=one["f1"]) for one in drawn)))
+    curve = world.training(PATH).curve("f1")
+    source = world.source("reported", PATH)
+    assert read_reported(source).values == {"f1": curve.value[-1]}
+    for step, value in zip(curve.step.tolist(), curve.value.tolist(), strict=True):
+        assert read_reported(source, checkpoint=step).values == {"f1": value}
+    assert curve.step.tolist() == (sorted(one["epoch"] for one in drawn) if dated else [*range(1, len(drawn) + 1)])
 
 
 def test_without_epochs_checkpoints_are_counted(world: World) -> None:
@@ -95,6 +131,13 @@ def test_numbers_that_json_does_not_have_are_facts(world: World) -> None:
     assert world.training("big.json", form="vi").curve("f1").value.tolist() == [-math.inf]
 
 
+def test_empty_objects_are_no_metrics(world: World) -> None:
+    world.write_json(PATH, pulled(at(1, bbox={}), at(2, bbox={"f1": 0.5})))
+    training = world.training(PATH)
+    assert training.curve("bbox.f1").step.tolist() == [2]
+    assert training.notes[0] == "1 of 2 checkpoints have no metrics"
+
+
 def test_what_is_no_number_is_left_out_and_said(world: World) -> None:
     world.write_json(PATH, pulled(at(1, f1=0.5, perClass=[1, 2], done=True, note="fine")))
     training = world.training(PATH)
@@ -128,17 +171,26 @@ def test_run_that_is_named_has_to_be_this_one(world: World) -> None:
         ),
         (pulled(at(-1, f1=1)), "run.json: checkpoint 1: the epoch -1 is none; epochs count from 0 or 1"),
         (
-            pulled(at(3, f1=1), at(2, f1=2)),
-            "run.json: checkpoint 2: the step of 'f1' goes back from 3 to 2; if the run was resumed, declare "
-            "on_resume: last, else give each run a log of its own",
+            pulled(at(3, f1=1), at(2, f1="bad")),
+            "run.json: checkpoint 2: 'f1' is no number here, and is one at other checkpoints; pull anew",
         ),
+        (
+            pulled(at(1, **{"x" * 501: 1})),
+            f"run.json: checkpoint 1: the name '{'x' * 59}…' is longer than 500 characters; shorten it",
+        ),
+        (
+            pulled(*(at(i, **{f"k{i}-{j}": 1 for j in range(60_000)}) for i in (1, 2))),
+            "run.json: more than 100000 metrics, which is more than any run has; pull anew",
+        ),
+        (pulled(at(True, f1=1)), "run.json: $.checkpoints[0].epoch: expected int | null, got bool"),
+        (pulled(at(1, a={})), "run.json: the log has no points; zero points prove nothing"),
         (
             pulled(at(1, f1=1), at(2, f1="bad")),
             "run.json: checkpoint 2: 'f1' is no number here, and is one at other checkpoints; pull anew",
         ),
         (
             pulled(at(1, **{"a": {"b": 1}, "a.b": 2})),
-            "run.json: checkpoint 1: two metrics have the name 'a.b', one nested and one flat; rename one",
+            "run.json: checkpoint 1: the name 'a.b' is there twice, nested and with dots; keep the one meant",
         ),
         (
             pulled(at(1, val_loss=1, eval_loss=2)),

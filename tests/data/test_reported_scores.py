@@ -81,24 +81,67 @@ def test_last_checkpoint_counts_unless_an_epoch_is_asked_for(world: World) -> No
     assert first.notes == ("the scores are those of checkpoint 'a', epoch 1, one of 2",)
 
 
+def test_last_checkpoint_is_that_of_the_highest_epoch(world: World) -> None:
+    given = pulled(checkpoint("c", 3, {"f1": 0.3}), checkpoint("a", 1, {"f1": 0.1}), checkpoint("b", 2, {"f1": 0.2}))
+    found = read(world, given)
+    assert (found.values, found.notes) == (
+        {"f1": 0.3},
+        ("the scores are those of checkpoint 'c', epoch 3, the last of 3",),
+    )
+
+
+def test_without_epochs_checkpoints_count_from_one_in_the_order_of_the_file(world: World) -> None:
+    given = pulled(checkpoint("a", None, {"f1": 0.1}), checkpoint("b", None, {"f1": 0.2}))
+    last, first = read(world, given), read(world, given, checkpoint=1)
+    assert (last.values, last.notes) == (
+        {"f1": 0.2},
+        ("the scores are those of checkpoint 'b', number 2, the last of 2",),
+    )
+    assert (first.values, first.notes) == (
+        {"f1": 0.1},
+        ("the scores are those of checkpoint 'a', number 1, one of 2",),
+    )
+
+
+def test_texts_of_pulled_files_that_stand_for_numbers_are_numbers(world: World) -> None:
+    found = read(world, pulled(checkpoint("a", 1, {"f1": "-Infinity", "note": "fine"})))
+    assert (found.values, found.others) == ({"f1": -math.inf}, {"note": "the text 'fine'"})
+
+
 @pytest.mark.parametrize(
     ("checkpoints", "epoch", "expected"),
     [
         ([], None, "the run has no checkpoints, so there are no scores; wait for one, then pull it again"),
         (
-            [checkpoint("a", 1, {"f1": 1}), checkpoint("b", None, {"f1": 1})],
+            [checkpoint("a", 1, {"f1": 1}), checkpoint("b", 2, {"f1": 1})],
             7,
-            "no checkpoint has epoch 7; the file has epoch 1, epoch unknown",
+            "no checkpoint has epoch 7; the file has epoch 1, epoch 2",
+        ),
+        (
+            [checkpoint("a", None, {"f1": 1}), checkpoint("b", None, {"f1": 1})],
+            7,
+            "no checkpoint has number 7; the file has 2, none with an epoch, so they are counted from 1",
+        ),
+        (
+            [checkpoint("a", 1, {"f1": 1}), checkpoint("b", None, {"f1": 1})],
+            None,
+            "checkpoint 2: it has no epoch, and 1 of 2 checkpoints have one: nothing says where it stands; remove it "
+            "from the file, or give it its epoch",
         ),
         (
             [checkpoint("a", 1, {"f1": 1}), checkpoint("b", 1, {"f1": 0})],
             1,
-            "2 checkpoints have epoch 1; the file has epoch 1, epoch 1",
+            "2 checkpoints have epoch 1; the file has epoch 1, epoch 1; leave the one that is meant in the file",
+        ),
+        (
+            [checkpoint("a", 1, {"f1": 1}), checkpoint("b", 1, {"f1": 0})],
+            None,
+            "2 checkpoints have epoch 1; the file has epoch 1, epoch 1; leave the one that is meant in the file",
         ),
         (
             [checkpoint("a", True, {"f1": 1})],
             1,
-            "no checkpoint has epoch 1; the file has epoch unknown",
+            "$.checkpoints[0].epoch: expected int | null, got bool",
         ),
         (
             [checkpoint("a", 1, {"f1": 1}), checkpoint("b", 2, None)],
@@ -110,7 +153,7 @@ def test_last_checkpoint_counts_unless_an_epoch_is_asked_for(world: World) -> No
             None,
             "the file holds no score; a score is a number",
         ),
-        (["x"], None, "checkpoints: expected a list of objects; pull the run again"),
+        (["x"], None, "$.checkpoints[0]: expected object, got str"),
     ],
 )
 def test_checkpoint_that_is_not_there_is_no_other_one(

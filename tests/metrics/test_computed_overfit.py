@@ -148,7 +148,8 @@ def test_one_checkpoint_has_a_gap_and_is_its_own_best() -> None:
 def test_a_judged_checkpoint_without_predictions_for_the_training() -> None:
     data = together([answered(8, 10), answered(7, 10)], [answered(9, 10), None])
     assert bound().statistics(data).undefined == dict.fromkeys(
-        ("gap", "ratio"), "checkpoint 1000 has no predictions for the samples of the training; write {checkpoint} in their path"
+        ("gap", "ratio"),
+        "checkpoint 1000 has no predictions for the samples of the training; write {checkpoint} in their path",
     )
 
 

@@ -63,6 +63,26 @@ def test_learning_rate_is_found_under_its_usual_names(name: str) -> None:
     assert value(run({name: 2e-4, "weight_decay": 0.1}), "learning_rate") == 2e-4
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("eval.batch_size", "batch_size"),
+        ("scheduler.min.lr", "learning_rate"),
+        ("scheduler.min.lr", "lr"),
+        ("warmup.epochs", "epochs"),
+        ("train.eval.batch_size", "batch_size"),
+    ],
+)
+def test_fixed_scores_are_not_read_off_parts_of_a_run(name: str, asked: str) -> None:
+    data = run({name: 3})
+    assert why(data, asked) == (
+        f"'{asked}' is there only below names that may stand for a part of the run: '{name}'; ask for the one that is "
+        "meant in full"
+    )
+    assert value(data, name) == 3
+    assert value(run({name: 3, f"train.args.{asked}": 5}), asked) == 5
+
+
 def test_learning_rate_that_is_not_declared_is_the_highest_logged() -> None:
     data = run(rate=[1e-5, 2e-4, 1e-6])
     assert evaluate(bound(), data)["learning_rate"] == 2e-4
@@ -325,6 +345,19 @@ def test_logged_learning_rates_are_compared_where_none_is_declared(runs: Runs) -
         "compared with other/trainer_state.json: 'train_batch_size', 'learning_rate as logged'",
         "1 changed: 'learning_rate as logged' 0.0002 → 0.0001",
     )
+
+
+def test_empty_object_beside_children_is_no_change_of_its_own(runs: Runs) -> None:
+    data = runs.data({"lr": 1e-4, "o": {}})
+    assert value(data, "changed", against=runs.plain("lr: 1e-4\no: {a: 1, b: 2}\n")) == 2
+    assert value(data, "changed", against=runs.plain("lr: 1e-4\no: {}\n")) == 0
+    assert value(data, "changed", against=runs.plain("lr: 1e-4\n")) == 1
+
+
+def test_long_ids_that_differ_have_changed(runs: Runs) -> None:
+    data = runs.data({"lr": 1e-4, "seed": "9007199254740993"})
+    assert value(data, "changed", against=runs.plain("lr: 1e-4\nseed: 9007199254740992\n")) == 1
+    assert value(data, "changed", against=runs.plain("lr: 1e-4\nseed: '+9007199254740993'\n")) == 0
 
 
 def test_many_changes_are_counted_and_few_are_shown(runs: Runs) -> None:

@@ -186,7 +186,7 @@ def test_loss_from_0_or_below_has_no_drop() -> None:
     assert (found["start"], found["final"], found["val_final"]) == (-1, -4, -3)
     assert why["drop"] == "the loss starts at -1, and a share of 0 or less says nothing"
     assert why["val_drop"] == "the loss starts at 0, and a share of 0 or less says nothing"
-    assert why["slope"] == "a loss at or below 0 has no relative change"
+    assert why["slope"] == "the line through the last fifth starts at or below 0"
 
 
 def test_log_without_validation_says_what_it_has() -> None:
@@ -243,6 +243,100 @@ def test_validation_that_stops_half_way_says_nothing_of_the_end() -> None:
     )
     # one evaluation every 50 steps: the next is not due at 149 yet
     assert evaluate(Loss(), training({10: 3.0, 149: 1.0}, {50: 3.0, 100: 2.0}))["val_final"] == 2
+
+
+CUT = "the train loss ends at step 100, and the log goes on to step 200"
+UNVALIDATED = (
+    "the last evaluation is at step 100 and the log goes on to step 200, so the end of the run was not validated, or "
+    "the two count their steps differently"
+)
+
+
+@pytest.mark.parametrize("name", ["lr", "grad_norm", "train/epoch"])
+def test_train_loss_that_ends_before_its_log_says_nothing_of_the_end(name: str) -> None:
+    train = curve(np.geomspace(4, 1, 10).tolist())
+    validation = {25: 3.0, 50: 2.0, 75: 1.5, 100: 1.2}
+    data = training(train, validation, more={name: curve([0.1] * 20)})
+    found, why = evaluate(Loss(), data), undefined(data)
+    of_train, of_validation = ("final", "drop", "slope", "nonfinite", "pattern"), ("val_final", "val_drop")
+    assert why == dict.fromkeys(of_train, CUT) | dict.fromkeys(of_validation, UNVALIDATED)
+    assert {score for score, value in found.items() if np.isnan(value)} == {*of_train, *of_validation}
+    assert f"pattern cannot be told: {CUT}" in notes(data)
+
+
+def test_validation_goes_on_without_train() -> None:
+    data = training(curve(np.geomspace(4, 1, 10).tolist()), {50: 2.0, 100: 1.5, 150: 1.2, 200: 1.1})
+    assert undefined(data)["final"] == CUT
+    assert evaluate(Loss(), data)["val_final"] == 1.1
+
+
+def test_end_of_a_log_is_no_end_of_train_before_two_pauses() -> None:
+    train, rate = curve([3.0, 2, 1]), curve([0.1] * 3)
+    assert not np.isnan(evaluate(Loss(), training(train, more={"lr": rate | {49: 0.1}}))["final"])
+    assert np.isnan(evaluate(Loss(), training(train, more={"lr": rate | {50: 0.1}}))["final"])
+    assert not np.isnan(evaluate(Loss(), training(train, {31: 1.0}))["final"])
+
+
+def test_series_that_count_otherwise_do_not_end_the_train_loss() -> None:
+    train = curve([3.0, 2, 1], every=1)
+    others = {
+        "system/cpu": dict.fromkeys(range(1, 100), 1.0),
+        "train/batch_loss": dict.fromkeys(range(1, 100), 1.0),
+        "validation/evaluation_loss_vs_iterations": dict.fromkeys(range(1, 100), 1.0),
+        "by_hundreds": {100: 1.0, 200: 1.0},
+        "test/acc": {90: 0.5},
+    }
+    assert evaluate(Loss(), training(train, more=others))["final"] == 1
+
+
+def test_holes_of_the_train_loss_are_told() -> None:
+    steps = [*range(50, 101), *range(105, 110), *range(120, 130), *range(150, 160)]
+    rate = dict.fromkeys(range(160), 0.1)
+    said = notes(training(dict.fromkeys(steps, 1.0), more={"lr": rate}))
+    assert said[-2:] == (
+        "the train loss begins at step 50, and the log at step 0",
+        "the train loss has no points between steps 100 and 105, 109 and 120, 129 and 150, while the log goes on",
+    )
+    # 4 steps are no hole, and neither is one that the whole log has
+    assert len(notes(training(dict.fromkeys([*range(50), 53, *range(54, 60)], 1.0), more={"lr": rate}))) == 1
+    holed = dict.fromkeys(steps, 1.0)
+    assert len(notes(training(holed, more={"lr": holed}))) == 1
+
+
+def test_start_of_evaluations_is_no_pause_between_them() -> None:
+    # eval_delay: every 10 from 100 on, so one is missing at 120
+    train = curve(np.geomspace(4, 1, 20).tolist())
+    assert np.isnan(evaluate(Loss(), training(train, {100: 2.0, 110: 1.9}))["val_final"])
+
+
+def test_train_loss_that_falls_to_0_has_no_end() -> None:
+    data = training(curve([12, 11, 10, 9, 9, 9, 9, 9, 9, 0, 0, 0]))
+    why = "the train loss falls to exactly 0 at step 100 and stays, as no loss does"
+    assert {name: said for name, said in undefined(data).items() if said == why} == dict.fromkeys(
+        ("final", "best", "drop", "slope"), why
+    )
+    assert np.isnan([evaluate(Loss(), data)[name] for name in ("final", "best", "drop", "slope")]).all()
+    assert evaluate(Loss(), data)["start"] == 12
+    assert undefined(training(curve([0.0] * 12)))["start"] == why.replace("100", "10")
+
+
+def test_last_point_far_above_the_best_is_told_beside_the_end() -> None:
+    values = [*np.geomspace(4, 1, 98).tolist(), 1e6, 1e6]
+    metric = Loss()
+    statistics = metric.statistics(training(curve(values)))
+    assert [metric.caveats(statistics, name) for name in ("final", "drop", "best")] == [
+        ("the last point is 1e+06",),
+        ("the last point is 1e+06",),
+        (),
+    ]
+    back = metric.statistics(training(curve([*values[:-1], 1.0])))
+    assert metric.caveats(back, "final") == ()
+
+
+def test_line_that_starts_below_0_is_named_so() -> None:
+    # straight up to 60: the line through the last points starts below 0 though no loss does
+    data = training(curve([1.0] * 24 + [0.1, 0.1, 0.1, 0.1, 0.1, 60.0]))
+    assert undefined(data)["slope"] == "the line through the last fifth starts at or below 0"
 
 
 def notes(data: Dataset) -> Sequence[str]:

@@ -230,6 +230,28 @@ def test_what_cannot_be_known_says_why(
     assert {name for name in SCORES if np.isnan(found[name])} == set(scores)
 
 
+def test_train_that_is_cut_off_is_compared_at_a_step_that_is_asked_for_alone() -> None:
+    # a pause of 10, and the log goes on for 60; the next evaluation is not due before 300
+    train, rate = dict.fromkeys(range(10, 200, 10), 1.0), dict.fromkeys(range(10, 260, 10), 0.1)
+    data = training(train, {100: 1.5, 200: 1.4}, more={"lr": rate})
+    why = "the train loss ends at step 190, and the log goes on to step 250"
+    assert undefined(Overfit(), data) == {"gap": why, "ratio": why}
+    assert np.isnan(evaluate(Overfit(), data)["gap"])
+    assert evaluate(Overfit(checkpoint=100), data)["gap"] == pytest.approx(0.5)
+    pair = Overfit(on=("loss", "eval_loss"))
+    assert undefined(pair, data)["gap"] == "'loss' ends at step 190, and the log goes on to step 250"
+
+
+def test_end_of_a_log_is_validated_though_train_is_cut_off() -> None:
+    data = training({10: 2.0, 20: 1.0}, {10: 2.5, 20: 1.5}, more={"lr": dict.fromkeys(range(10, 50, 10), 0.1)})
+    why = (
+        "the last evaluation is at step 20 and the log goes on to step 40, so the end of the run was not validated, or "
+        "the two count their steps differently; declare checkpoint: with the step of an evaluation to judge that one"
+    )
+    assert undefined(Overfit(), data) == dict.fromkeys(SCORES, why)
+    assert not undefined(Overfit(checkpoint=20), data)
+
+
 def test_train_that_begins_after_the_judged_evaluation_has_no_gap() -> None:
     data = training({30: 2.0, 40: 1.0}, {10: 3.0, 20: 2.5, 40: 2.0})
     metric = Overfit(checkpoint=20)
@@ -283,6 +305,9 @@ def test_data_without_a_run_or_with_a_computed_score_is_unmeasurable() -> None:
         (("train/loss", "val/f1"), None),
         (("train/quality", "val/quality"), None),
         (("train/mapping", "val/accurate"), None),
+        (("train/accuracy_gap", "val/accuracy_gap"), None),
+        (("train/false_recall", "val/false_recall"), None),
+        (("train/loss_drop", "val/loss_drop"), "lower"),
     ],
 )
 def test_direction_is_read_off_names_or_asked_for(names: tuple[str, str], way: str | None) -> None:
@@ -316,6 +341,15 @@ def test_bands_are_for_scores_up_to_1_and_say_so() -> None:
         ({"checkpoint": -1}, "checkpoint: expected a step from 0, found -1"),
         ({"better": "higher"}, "better: a loss is better lower; name the two series under on"),
         ({"better": "up"}, "better: expected higher or lower, found 'up'"),
+        (
+            {"on": F1, "better": "lower"},
+            "better: 'train/f1' and 'val/f1' are better higher, by their names; remove it",
+        ),
+        (
+            {"on": ("train/loss", "val/f1")},
+            "on: 'train/loss' is better lower and 'val/f1' higher, so the two do not compare; name one score of train "
+            "and of validation",
+        ),
     ],
 )
 def test_parameters_are_checked(parameters: Mapping[str, Any], message: str) -> None:

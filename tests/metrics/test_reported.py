@@ -136,10 +136,31 @@ def test_unit_of_an_unknown_score_above_one_is_doubted(root: Path) -> None:
         ({"m": float("inf")}, "m", "scores.json: 'm' is inf, and no finite number"),
         ({"f1_scor": 0.5}, "f1_score", "scores.json has no score 'f1_score'; did you mean 'f1_scor'? it has 'f1_scor'"),
         (
-            {"eval_loss": 1.5, "train_loss": 1.7},
+            {"eval_loss": 1.5, "test_loss": 1.7, "train_loss": 1.2},
             "loss",
-            "scores.json: 'loss' may be any of 2: 'eval_loss' is 1.5 and 'train_loss' is 1.7; "
+            "scores.json: 'loss' may be any of 2: 'eval_loss' is 1.5 and 'test_loss' is 1.7; "
             "name one in full, as eval_loss",
+        ),
+        (
+            {"results": {"a": {"f1": 0.9}, "b": {"f1": None}}},
+            "f1",
+            "scores.json: 'f1' may be any of 2: 'results.a.f1' is 0.9 and 'results.b.f1' is null; "
+            "name one in full, as results.a.f1",
+        ),
+        (
+            {"results": {"a": {"f1": 0.9}, "b": {"f1": "N/A"}}},
+            "f1",
+            "scores.json: 'f1' may be any of 2: 'results.a.f1' is 0.9 and 'results.b.f1' is the text 'N/A'; "
+            "name one in full, as results.a.f1",
+        ),
+        ({"f1": True, "eval_f1": 0.9}, "f1", "scores.json: 'f1' is true, and no number"),
+        ({"f1": None, "eval_f1": 0.9}, "f1", "scores.json: 'f1' is null, and no number"),
+        ({"a": {"f1": True}, "x": 1}, "f1", "scores.json: 'a.f1' is true, and no number"),
+        (
+            {"train_f1": 0.99, "higher_is_better": {"f1": True}},
+            "f1",
+            "scores.json has 'f1' of the samples that were trained on alone, 'train_f1'; name it in full if it is "
+            "meant",
         ),
         (
             {"F1": 0.5, "f-1": 0.9},
@@ -167,6 +188,25 @@ def test_unit_of_an_unknown_score_above_one_is_doubted(root: Path) -> None:
 )
 def test_what_is_no_score_is_undefined(root: Path, scores: Mapping[str, object], asked: str, expected: str) -> None:
     assert why(root, scores, asked) == expected
+
+
+def test_flags_beside_the_scores_of_lmms_eval_are_no_scores(root: Path) -> None:
+    scores = {
+        "results": {"refcoco": {"alias": "refcoco", "bbox_f1,none": 0.62, "bbox_f1_stderr,none": "N/A"}},
+        "configs": {"refcoco": {"metric_list": [{"metric": "bbox_f1"}], "bbox_f1": ["mean"]}},
+        "higher_is_better": {"refcoco": {"bbox_f1": True}},
+    }
+    assert value(root, scores, "bbox_f1") == 0.62
+    assert value(root, scores, "refcoco.bbox_f1") == 0.62
+    assert told(root, scores, "bbox_f1") == ("read as 'results.refcoco.bbox_f1,none'",)
+
+
+def test_score_of_the_training_stands_back_behind_others(root: Path) -> None:
+    assert value(root, {"train_f1": 0.99, "eval_f1": 0.7}, "f1") == 0.7
+    assert told(root, {"train_f1": 0.99, "eval_f1": 0.7}, "f1") == ("read as 'eval_f1'",)
+    # the name that was asked for comes before others for the same thing, but for this
+    assert value(root, {"train_acc": 0.99, "eval_accuracy": 0.7}, "acc") == 0.7
+    assert value(root, {"train_f1": 0.99, "eval_f1": 0.7}, "train_f1") == 0.99
 
 
 def test_advised_names_lead_to_the_score(root: Path) -> None:

@@ -330,9 +330,9 @@ def test_runs_and_predictions_that_end_apart_are_told(checkpoints: Path, record:
 
 
 def test_a_series_that_nothing_asks_for_is_a_slip_of_the_pen(healthy: Path, run: Run) -> None:
-    series = "{valdation: eval_loss, other: loss, f1: eval_loss, wd: loss}"
+    series = "{valdation: eval_loss, other: loss, v: eval_loss, wd: loss}"
     head = f"vigate: 1\ndata:\n  training: {{path: trainer_state.json, series: {series}}}\n"
-    metrics = "  overfit: {on: [loss, f1], better: lower}\n"
+    metrics = "  overfit: {on: [loss, v], better: lower}\n"
     write_gate(healthy, "  overfit.gap: {max: 1}\n  hyper.wd: {max: 5}\n", head=head, metrics=metrics)
     assert [line for line in run().outlines if line.startswith("run.gate.yaml:")] == [
         "run.gate.yaml:3:60: $.data.training.series.valdation: nothing asks for 'valdation'; "

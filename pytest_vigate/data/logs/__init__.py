@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from pytest_vigate.data.curves import Training, TrainingLog
 from pytest_vigate.data.files import inside, read_binary_head, shown
+from pytest_vigate.data.hyperparameters import read_beside, read_declared
 from pytest_vigate.errors import DataError, did_you_mean
 
 
@@ -21,6 +22,11 @@ class LogReader(ABC):
 
     name: ClassVar[str]
     """What a gate file calls the format."""
+    beside: ClassVar[tuple[str, ...]] = ()
+    """Names of the files in which the tool writes hyperparameters beside its log; the first that is there counts."""
+
+    runs: ClassVar[bool] = False
+    """Whether the files may hold several runs, or say which they hold, so that a gate may name one."""
 
     @abstractmethod
     def sniff(self, path: Path, head: bytes) -> bool:
@@ -36,7 +42,8 @@ class LogReader(ABC):
         """The run.
 
         Files are opened with `files.read_bytes` or `files.read_binary`, so that the digest in the run record is that
-        of what was read.
+        of what was read. Files of hyperparameters are none of the reader's: `read_training` reads them, for every
+        format.
 
         Raises:
             DataError: If a file cannot be read, or is no such log.
@@ -65,13 +72,29 @@ def builtin() -> tuple[LogReader, ...]:
 def read_training(log: TrainingLog) -> Training:
     """Read a log with the reader that the gate declares, or with the one whose signs it bears.
 
+    Hyperparameters are those of the file that the gate names. Where it names none, those are taken that the log itself
+    holds, and those that the tool wrote beside it.
+
     Raises:
-        DataError: If the format is unknown, none fits or several do, or the reader refuses a file.
+        DataError: If the format is unknown, none fits or several do, the gate names a run where there is but one, the
+            hyperparameters that it names cannot be read, or the reader refuses a file.
     """
     if not log.source.paths:
         raise DataError(log.source.file, "no file has this name; check the path, it is relative to the gate file")
     reader = _choose(log)
-    return reader.read(replace(log, source=replace(log.source, format=reader.name, sums={})))
+    if log.run is not None and not reader.runs:
+        raise DataError(log.source.file, "run: a file of this format holds one run; leave run out")
+    source = replace(log.source, format=reader.name, sums={})
+    if log.hyperparameters is not None:
+        declared = replace(log.hyperparameters, sums={})
+        found = read_declared(declared)
+        training = reader.read(replace(log, source=source, hyperparameters=declared))
+        return replace(training, hyperparameters=found, declared=declared)
+    training = reader.read(replace(log, source=source))
+    if not reader.beside:
+        return training
+    offered, notes = read_beside(source, reader.beside)
+    return replace(training, hyperparameters={**training.hyperparameters, **offered}, notes=(*notes, *training.notes))
 
 
 def _choose(log: TrainingLog) -> LogReader:

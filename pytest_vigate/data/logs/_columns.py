@@ -22,8 +22,8 @@ from pytest_vigate.errors import DataError
 
 #: Separators that a header may tell.
 SEPARATORS: Final = ",;\t"
-#: Cells that are turned into numbers at once.
-_CHUNK = 1 << 14
+#: Cells that are turned into numbers at once, and rows at least: a wide table has a call a column of each chunk.
+_CHUNK, _ROWS = 1 << 14, 1 << 7
 _BREAK = re.compile(r"\r\n|\r|\n")
 _MARK = "\ufeff"
 
@@ -83,10 +83,11 @@ def header_of(head: bytes, separators: str = SEPARATORS) -> tuple[str, ...]:
     return tuple(name.strip() for name in names) if ended else ()
 
 
-def first_cell(head: bytes) -> str:
-    """The first cell below the header of a file's beginning."""
-    lines = head.decode(errors="replace").split("\n", 2)
-    return "" if len(lines) < 3 else lines[1].split(_separator(lines[0], SEPARATORS))[0].strip()
+def first_cells(head: bytes, count: int) -> list[str]:
+    """The first cells of some rows below the header of a file's beginning; fewer where it ends before."""
+    header, *rows = head.decode(errors="replace").split("\n", count + 1)[: count + 1]
+    separator = _separator(header, SEPARATORS)
+    return [row.split(separator)[0].strip() for row in rows if row.strip()]
 
 
 def read_columns(
@@ -95,20 +96,17 @@ def read_columns(
     *,
     separators: str = ",",
     blank: frozenset[str] = frozenset({""}),
-    ended: bool = True,
 ) -> Columns:
     """The columns of a CSV file, whose names may be padded.
 
-    A last line without an end is one that was cut off while it was written. Where the tool ends every line, it is left
-    out, also if it has all cells: the last may be part of a number. Where a file may end without one, as RFC 4180 has
-    it, such a line counts if it has all cells.
+    A last line without an end, where the others have one, was cut off while it was written. It is left out, also if it
+    has all cells: the last may be part of a number.
 
     Args:
         log: What the file belongs to.
         path: The file.
         separators: What may stand between cells; the header tells which.
         blank: Cells that hold nothing.
-        ended: Whether what writes such files ends every line.
 
     Raises:
         DataError: If it is no such file.
@@ -116,8 +114,7 @@ def read_columns(
     content = read_bytes(log.source, path)
     place = place_in(log, path)
     notes: list[str] = []
-    cut = not content.endswith((b"\n", b"\r"))
-    if cut and ended:
+    if not content.endswith((b"\n", b"\r")):
         whole = max(content.rfind(b"\n"), content.rfind(b"\r")) + 1
         if not whole:
             raise DataError(place(1), "the header has no end: the log is cut off in it; zero points prove nothing")
@@ -137,7 +134,7 @@ def read_columns(
         if len({column.name for column in cells.values()}) < len(cells):
             twice = next(name for name in names if name and names.count(name) > 1)
             raise DataError(place(1), f"the column {quoted(twice)} is there twice; give every column its own name")
-        for lines, rows in _chunks(reader, len(names), place, notes, cut=cut and not ended):
+        for lines, rows in _chunks(reader, len(names), place):
             columns = [*zip(*rows, strict=True)]
             for j, column in cells.items():
                 column.add(columns[j], lines, blank)
@@ -168,11 +165,9 @@ def _numbers(cells: Sequence[str]) -> Float | None:
         return None
 
 
-def _chunks(
-    reader: _Reader, width: int, place: Callable[[int], str], notes: list[str], *, cut: bool
-) -> Iterator[tuple[Int, list[list[str]]]]:
+def _chunks(reader: _Reader, width: int, place: Callable[[int], str]) -> Iterator[tuple[Int, list[list[str]]]]:
     """The rows below the header that are not blank, and the line that each ends in."""
-    size = max(1, _CHUNK // max(1, width))
+    size = max(_ROWS, _CHUNK // max(1, width))
     line = reader.line_num
     while rows := [*islice(reader, size)]:
         first, line = line + 1, reader.line_num
@@ -186,11 +181,6 @@ def _chunks(
                 kept.append(row)
                 lines.append(at)
             elif len(row) > 1 or (row and row[0].strip()):
-                if not cut or at < line or next(reader, None) is not None:
-                    raise DataError(place(at), f"{len(row)} cells, where the header has {width}; complete the row")
-                notes.append("the last line is cut off and left out")
-                cut = False
+                raise DataError(place(at), f"{len(row)} cells, where the header has {width}; complete the row")
         if kept:
             yield np.array(lines, dtype=np.int64), kept
-    if cut:
-        notes.append("the last line has no end; it counts, but may be cut off in its last number")

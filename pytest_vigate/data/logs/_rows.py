@@ -86,7 +86,7 @@ def read_lines(log: TrainingLog, path: Path, prepare: Callable[[Record], Record 
     """The columns of a file with a record a line.
 
     A last line without an end that is no JSON is a record that was cut off while it was written, and left out; a whole
-    one counts, for a part of a record is none.
+    one counts, for a part of a record is none. Where one record has a name twice, the last one counts, as in Python.
 
     Args:
         log: What the file belongs to.

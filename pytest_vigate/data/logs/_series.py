@@ -15,7 +15,7 @@ from typing import Final, Literal
 import numpy as np
 
 from pytest_vigate.data.coordinates import Float, Int
-from pytest_vigate.data.curves import ROLES, Points, Training, TrainingLog, assemble, listed, single
+from pytest_vigate.data.curves import ROLES, Points, Training, TrainingLog, assemble, finished, listed, single
 from pytest_vigate.data.files import inside, shown
 from pytest_vigate.data.replies import quoted
 from pytest_vigate.errors import DataError, did_you_mean
@@ -26,6 +26,9 @@ MOST_SERIES: Final = 10_000
 _EXACT = 2.0**53
 #: What is read as a number: Python's own `float` also takes ``1_000`` and digits of other scripts.
 _NUMBER = re.compile(r"[+-]?(?:(?:[0-9]++\.?+[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?|nan|inf(?:inity)?)", re.IGNORECASE)
+
+#: What is never a series where rows are epochs.
+_STEP: Final = "step"
 
 #: How a log counts epochs: those that are finished, the running one from 0, or by what its numbers say.
 Counting = Literal["finished", "running", "either"]
@@ -88,6 +91,7 @@ class Names:
     """What a format calls things, the first that is there counts; a tuple of losses is added up."""
 
     step: tuple[str, ...]
+    """None where every row is an epoch: a log that has steps is none of the format."""
     epoch: tuple[str, ...]
     train: tuple[str | tuple[str, ...], ...]
     validation: tuple[str | tuple[str, ...], ...]
@@ -102,6 +106,8 @@ class _Axis:
     row: Int  # (m,) rising
     step: Int  # (m,)
     name: str
+    shift: int = 0
+    """What was added to the epochs that were logged."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -133,20 +139,12 @@ def file_of(log: TrainingLog, name: str) -> Path:
     return path / name if inside(source, path).is_dir() else path
 
 
-def holds(folder: Path, name: str) -> bool:
-    """Whether a folder has a file of that name that can be seen."""
-    try:
-        return (folder / name).is_file()
-    except OSError:
-        return False
-
-
 def make_training(
     log: TrainingLog,
     columns: Columns,
     names: Names,
     *,
-    hyperparameters: Mapping[str, object],
+    hyperparameters: Mapping[str, object] | None = None,
     filtered: bool = False,
 ) -> Training:
     """The run that the columns of a log make.
@@ -157,7 +155,15 @@ def make_training(
     file = log.source.file
     if not columns.names():
         raise DataError(file, "the log has no points; zero points prove nothing")
+    if not names.step and "step" not in log.series and _STEP in columns.names():
+        raise DataError(
+            file,
+            f"there is a column {quoted(_STEP)}, and {log.source.format or 'this format'} counts epochs only; declare "
+            "format: csv, or series: {step: …}",
+        )
     step, epoch = _chosen(log, columns, "step", names.step), _chosen(log, columns, "epoch", names.epoch)
+    if step == epoch:
+        step = None  # a gate that names the epochs as the steps: they are epochs
     if step is None and epoch is None:
         raise DataError(
             file, f"no column says the step; declare series: {{step: …}} or {{epoch: …}}, {listed(columns.names())}"
@@ -168,6 +174,7 @@ def make_training(
         axis = _epochs_as_steps(columns, epoch or "", names.epochs)
     epochs = None if epoch is None else _epochs(columns.numbers[epoch], axis, names.epochs, counted=step is not None)
     points, faults = {}, dict(columns.faults)
+    several: dict[str, Fault] = {}
     for name, column in columns.numbers.items():
         if name in (step, epoch) or not len(column):
             continue
@@ -179,14 +186,31 @@ def make_training(
             )
             continue
         same = np.array_equal(column.row, axis.row)
+        steps = axis.step if same else axis.step[at]
+        if step is None and np.any(again := np.diff(steps) == 0):
+            i = int(np.argmax(again))
+            ended = np.append(np.flatnonzero(np.diff(steps)), len(steps) - 1)
+            rows = int(ended[np.searchsorted(ended, i)]) - i + 1
+            counted = int(steps[i]) - axis.shift
+            several[name] = faults[name] = Fault(
+                int(column.row[i + 1]),
+                f"epoch {counted} has {rows} rows of {quoted(name)}, where nothing counts finer than epochs; declare "
+                "series: {step: …}, or log it once an epoch",
+            )
+            continue
         points[name] = Points(
-            step=axis.step if same else axis.step[at],
+            step=steps,
             value=column.value,
             epoch=epochs if epochs is None or same else epochs[at],
             row=column.row,
             places=columns.place,
         )
     _refuse_faults(log, columns, faults, points, names)
+    if several and not points:
+        fault = next(iter(several.values()))
+        raise DataError(columns.place(fault.row), fault.message)
+    if several:
+        axis.notes.append(f"series with several rows an epoch are left out: {listed(several).removeprefix('it has ')}")
     return assemble(
         log,
         points,
@@ -237,7 +261,7 @@ def _epochs_as_steps(columns: Columns, name: str, counting: Counting) -> _Axis:
     """Finished epochs, counted from 1, of a log that has nothing finer."""
     axis = _Axis(columns.numbers[name].row, _whole(columns, name), name)
     if counting == "running" or (counting == "either" and np.any(axis.step == 0)):
-        axis.step = axis.step + 1
+        axis.step, axis.shift = axis.step + 1, 1
         axis.notes.append(f"{quoted(name)} counts from 0; steps are finished epochs, from 1")
     return axis
 
@@ -257,10 +281,9 @@ def _epochs(column: Column, axis: _Axis, counting: Counting, *, counted: bool) -
     if at is None:
         return np.full(len(axis.row), np.nan)
     epoch = np.where(at < 0, np.nan, column.value[at])
-    # Epoch 0 before the first step is finished epochs; behind it, it is the running one.
-    whole = np.all((column.value == np.floor(column.value)) | ~np.isfinite(column.value))
-    running = counting == "running" or (counting == "either" and whole and np.any((epoch == 0) & (axis.step > 0)))
-    return epoch + 1 if running else epoch
+    if counting == "either":
+        return finished(epoch, axis.step)
+    return epoch + 1 if counting == "running" else epoch
 
 
 def _places(known: Int, rows: Int) -> Int | None:

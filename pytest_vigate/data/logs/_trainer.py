@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_vigate.data.logs._series import Columns, Names, holds
+from pytest_vigate.data.files import holds
+from pytest_vigate.data.logs._series import Columns, Names
 
 STATE: Final = "trainer_state.json"
 LLAMA_FACTORY: Final = "trainer_log.jsonl"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Final
 
 from pytest_vigate.data.curves import Training, TrainingLog, single
 from pytest_vigate.data.logs import LogReader
 from pytest_vigate.data.logs._columns import SEPARATORS, read_columns
-from pytest_vigate.data.logs._declared import find_hyperparameters
 from pytest_vigate.data.logs._series import Names, make_training
 
 #: What is read without a declaration; a note says what was read.
@@ -27,7 +25,7 @@ class CsvLog(LogReader):
 
     Without a column of steps the epochs are the steps, one more where they begin at 0. Beside steps, whole epochs are
     the running ones where a 0 stands at a step beyond 0. Between cells may be a comma, a semicolon or a tab, whichever
-    the header has most. A cell is a number, ``nan``, ``inf`` or blank.
+    the header has most. A cell is a number, ``nan``, ``inf`` or blank. A last line without an end is left out.
     """
 
     name: ClassVar[str] = "csv"
@@ -37,8 +35,5 @@ class CsvLog(LogReader):
 
     def read(self, log: TrainingLog) -> Training:
         path = single(log).paths[0]
-        columns = read_columns(log, path, separators=SEPARATORS, ended=False)
-        hyperparameters, notes = find_hyperparameters(log, path.parent)
-        return make_training(
-            log, replace(columns, notes=(*columns.notes, *notes)), COMMON, hyperparameters=hyperparameters
-        )
+        columns = read_columns(log, path, separators=SEPARATORS)
+        return make_training(log, columns, COMMON)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from pytest_vigate.data.curves import Training, TrainingLog, single
 from pytest_vigate.data.logs import LogReader
-from pytest_vigate.data.logs._declared import find_hyperparameters
 from pytest_vigate.data.logs._rows import read_lines
 from pytest_vigate.data.logs._series import make_training
 from pytest_vigate.data.logs.csv import COMMON
@@ -17,7 +15,8 @@ from pytest_vigate.data.logs.csv import COMMON
 class JsonlLog(LogReader):
     """Records with numbers; ``series`` says what they are called. Only where the gate declares it.
 
-    Records inside of others have dotted names. Numbers may be texts. Steps and epochs are read as in ``csv``.
+    Records inside of others have dotted names. Numbers may be texts. Steps and epochs are read as in ``csv``. Of a name
+    that a record has twice the last value counts.
     """
 
     name: ClassVar[str] = "jsonl"
@@ -28,7 +27,4 @@ class JsonlLog(LogReader):
     def read(self, log: TrainingLog) -> Training:
         path = single(log).paths[0]
         columns = read_lines(log, path, lambda record: record)
-        hyperparameters, notes = find_hyperparameters(log, path.parent)
-        return make_training(
-            log, replace(columns, notes=(*columns.notes, *notes)), COMMON, hyperparameters=hyperparameters
-        )
+        return make_training(log, columns, COMMON)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from pytest_vigate.data.curves import Training, TrainingLog, single
 from pytest_vigate.data.logs import LogReader
-from pytest_vigate.data.logs._columns import SEPARATORS, first_cell, header_of, read_columns
-from pytest_vigate.data.logs._declared import find_hyperparameters
+from pytest_vigate.data.logs._columns import SEPARATORS, first_cells, header_of, read_columns
 from pytest_vigate.data.logs._series import Names, make_training
 
 _NAMES = Names(step=(), epoch=("epoch",), train=("loss",), validation=("val_loss",), epochs="running")
@@ -29,12 +27,11 @@ class KerasLog(LogReader):
         header = header_of(head)
         own = [name for name in header[1:] if not name.startswith("val_")]
         keras = header[:1] == ("epoch",) and "loss" in own and "step" not in own and own == sorted(own)
-        return keras and first_cell(head) == "0" and not any("/" in name for name in header)
+        first, *second = first_cells(head, 2) or [""]
+        # a second row of epoch 0: a log of batches, which is not Keras's
+        return keras and first == "0" and second != ["0"] and not any("/" in name for name in header)
 
     def read(self, log: TrainingLog) -> Training:
         path = single(log).paths[0]
         columns = read_columns(log, path, separators=SEPARATORS, blank=_BLANK)
-        hyperparameters, notes = find_hyperparameters(log, path.parent)
-        return make_training(
-            log, replace(columns, notes=(*columns.notes, *notes)), _NAMES, hyperparameters=hyperparameters
-        )
+        return make_training(log, columns, _NAMES)

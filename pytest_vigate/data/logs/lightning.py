@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from pytest_vigate.data.curves import Training, TrainingLog
+from pytest_vigate.data.files import head_in, shown
 from pytest_vigate.data.logs import LogReader
 from pytest_vigate.data.logs._columns import header_of, read_columns
-from pytest_vigate.data.logs._declared import find_hyperparameters
-from pytest_vigate.data.logs._series import Names, file_of, holds, make_training
+from pytest_vigate.data.logs._series import Names, file_of, make_training
+from pytest_vigate.errors import DataError
 
 _FILE = "metrics.csv"
 #: Where both are logged, the loss of steps: that of epochs is its mean.
@@ -34,16 +34,21 @@ class LightningMetrics(LogReader):
     """
 
     name: ClassVar[str] = "lightning"
+    beside: ClassVar[tuple[str, ...]] = ("hparams.yaml",)
 
     def sniff(self, path: Path, head: bytes) -> bool:
         if path.is_dir():
-            return holds(path, _FILE)
+            return "step" in header_of(head_in(path, _FILE), ",")
         return path.name == _FILE and "step" in header_of(head, ",")
 
     def read(self, log: TrainingLog) -> Training:
         path = file_of(log, _FILE)
         columns = read_columns(log, path)
-        hyperparameters, notes = find_hyperparameters(log, path.parent, "hparams.yaml")
+        if "step" not in log.series and columns.names() and "step" not in columns.names():
+            raise DataError(
+                shown(log.source, path),
+                "there is no column 'step', which Lightning writes; declare format: csv, or series: {step: …}",
+            )
         monitored = tuple(name for name in columns.names() if name.startswith("lr-"))
         names = Names(
             step=("step",),
@@ -53,6 +58,4 @@ class LightningMetrics(LogReader):
             learning_rate=("lr", "learning_rate", *monitored),
             epochs="running",
         )
-        return make_training(
-            log, replace(columns, notes=(*columns.notes, *notes)), names, hyperparameters=hyperparameters
-        )
+        return make_training(log, columns, names)

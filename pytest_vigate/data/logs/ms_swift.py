@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from pytest_vigate.data.curves import Training, TrainingLog
 from pytest_vigate.data.logs import LogReader
-from pytest_vigate.data.logs._declared import find_hyperparameters
 from pytest_vigate.data.logs._rows import Record, read_lines
 from pytest_vigate.data.logs._series import file_of, make_training
 from pytest_vigate.data.logs._trainer import (
@@ -34,6 +32,7 @@ class MsSwiftLog(LogReader):
     """
 
     name: ClassVar[str] = "ms-swift"
+    beside: ClassVar[tuple[str, ...]] = ("args.json",)
 
     def sniff(self, path: Path, head: bytes) -> bool:
         if path.is_dir():
@@ -45,14 +44,7 @@ class MsSwiftLog(LogReader):
     def read(self, log: TrainingLog) -> Training:
         path = file_of(log, MS_SWIFT)
         columns = read_lines(log, path, _point).without(is_bookkeeping)
-        hyperparameters, notes = find_hyperparameters(log, path.parent, "args.json")
-        return make_training(
-            log,
-            replace(columns, notes=(*columns.notes, *notes)),
-            trainer_names(columns, (_STEP, "global_step")),
-            hyperparameters=hyperparameters,
-            filtered=True,
-        )
+        return make_training(log, columns, trainer_names(columns, (_STEP, "global_step")), filtered=True)
 
 
 def _point(record: Record) -> Record | None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_vigate.data.coordinates import Bool, Float, Int
-from pytest_vigate.data.curves import Points, Training, TrainingLog, assemble, listed, restarts
+from pytest_vigate.data.curves import Points, Training, TrainingLog, assemble, finished, listed, restarts, survive
 from pytest_vigate.data.files import encodable, entries, inside, read_binary, shown
 from pytest_vigate.data.logs import LogReader
 from pytest_vigate.data.logs._events import Events, Numbers, read_events
@@ -55,12 +55,16 @@ class TensorBoard(LogReader):
     """
 
     name: ClassVar[str] = "tensorboard"
+    runs: ClassVar[bool] = True
 
     def sniff(self, path: Path, head: bytes) -> bool:
         if not path.is_dir():
             return _SIGN in path.name
         folders = (path, *(path / side for side in (*_TRAIN, *_VALIDATION)))
-        return any(_SIGN in file.name for folder in folders if folder.is_dir() for file in folder.iterdir())
+        try:
+            return any(_SIGN in file.name for folder in folders if folder.is_dir() for file in folder.iterdir())
+        except OSError:
+            return False
 
     def read(self, log: TrainingLog) -> Training:
         if "step" in log.series:
@@ -274,10 +278,9 @@ def _kept(line: _Timeline, *, within: bool) -> tuple[Bool, int | None]:
         if not len(resumed):
             continue
         own = np.flatnonzero(line.clock[line.tag] == clock)
-        least = np.append(np.minimum.accumulate(resumed[::-1, 1])[::-1], np.iinfo(np.int64).max)
-        kept[own] = line.step[own] < least[np.searchsorted(resumed[:, 0], own, side="right")]
+        kept[own] = survive(own, line.step[own], resumed)
         if clock != _OWN and not kept[own].all():
-            lowest.append(int(least[0]) + (clock == _RUNNING))
+            lowest.append(int(resumed[:, 1].min()) + (clock == _RUNNING))
     return kept, min(lowest, default=None)
 
 
@@ -297,9 +300,8 @@ def _with_epochs(log: TrainingLog, points: dict[str, Points]) -> dict[str, Point
         hint = did_you_mean(name, tuple(points)) or listed(points)
         raise DataError(log.source.file, f"series.epoch: the log has no series {quoted(name)}; {hint}")
     order = np.argsort(points[name].step, kind="stable")
-    step, epoch = points[name].step[order], points[name].value[order]
-    if np.all(epoch == np.floor(epoch)) and np.any((epoch == 0) & (step > 0)):
-        epoch = epoch + 1  # Lightning's running epochs
+    step = points[name].step[order]
+    epoch = finished(points[name].value[order], step)
     found = {}
     for series, given in points.items():
         at = np.searchsorted(step, given.step, side="right") - 1

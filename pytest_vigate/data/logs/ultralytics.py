@@ -10,10 +10,10 @@ from typing import ClassVar
 import numpy as np
 
 from pytest_vigate.data.curves import Training, TrainingLog
+from pytest_vigate.data.files import holds
 from pytest_vigate.data.logs import LogReader
 from pytest_vigate.data.logs._columns import header_of, read_columns
-from pytest_vigate.data.logs._declared import find_hyperparameters
-from pytest_vigate.data.logs._series import Columns, Names, file_of, holds, make_training
+from pytest_vigate.data.logs._series import Columns, Names, file_of, make_training
 from pytest_vigate.data.replies import quoted
 
 _FILE = "results.csv"
@@ -32,6 +32,7 @@ class UltralyticsResults(LogReader):
     """
 
     name: ClassVar[str] = "ultralytics"
+    beside: ClassVar[tuple[str, ...]] = ("args.yaml",)
 
     def sniff(self, path: Path, head: bytes) -> bool:
         if path.is_dir():
@@ -43,7 +44,6 @@ class UltralyticsResults(LogReader):
         path = file_of(log, _FILE)
         columns = _validated(read_columns(log, path))
         train, validation, left_out = _losses(columns)
-        hyperparameters, more = find_hyperparameters(log, path.parent, "args.yaml")
         names = Names(
             step=(),
             epoch=("epoch",),
@@ -52,12 +52,7 @@ class UltralyticsResults(LogReader):
             learning_rate=("lr/pg0", "x/lr0"),
             epochs="either",
         )
-        return make_training(
-            log,
-            replace(columns, notes=(*columns.notes, *left_out, *more)),
-            names,
-            hyperparameters=hyperparameters,
-        )
+        return make_training(log, replace(columns, notes=(*columns.notes, *left_out)), names)
 
 
 def _parts(names: Sequence[str], prefix: str) -> tuple[str, ...]:
