@@ -23,7 +23,22 @@ _DROPPED = re.compile(r"(?<![0-9])\.|\.(?![0-9])|[^\w.@]|_")
 _LEVEL = re.compile(r"(?<![0-9])\.|\.(?![0-9])|/")
 #: What the Hugging Face Trainer, Keras and others write before a name.
 _SPLIT = re.compile(r"(?:eval|evaluation|test|predict|val|valid|validation|dev|train|training)(?=_.)", re.IGNORECASE)
-_TRAINED_ON = frozenset({"train", "training"})
+_TRAINED_ON = frozenset({"train", "training", "trained", "trainset", "trainsplit"})
+#: Words of a part of a name that say that the number is no result of the model.
+_ASIDE = frozenset(
+    [
+        "baseline",
+        "config",
+        "configs",
+        "configuration",
+        "human",
+        "params",
+        "previous",
+        "stderr",
+        "threshold",
+        "thresholds",
+    ]
+)
 _WORD = re.compile(r"[^\W_]+(?:[.@][0-9]+)*")
 #: What a gate cannot write in the name of a score.
 _UNWRITABLE = re.compile(r"[^A-Za-z0-9_.@-]+")
@@ -54,9 +69,10 @@ SCORES: Final = grouped(
     ("perplexity", "ppl"),
 )
 _SHARE_NAMES: Final = (
-    "f1 precision recall accuracy acc iou miou dice specificity sensitivity auc auroc auprc anls em exact_match "
-    "bleu bleu1 bleu2 bleu3 bleu4 sacrebleu rouge1 rouge2 rouge3 rougel rougelsum rougew meteor bertscore chrf spice "
-    "map map50 map75 map50_95 map@0.5 map@50 map@0.75 map@0.5:0.95 ap ap50 ap75 ar compliance adherence"
+    "f1 precision recall accuracy acc acc_norm exact pass hit hits iou miou dice specificity sensitivity auc auroc "
+    "auprc anls em exact_match bleu bleu1 bleu2 bleu3 bleu4 sacrebleu rouge1 rouge2 rouge3 rougel rougelsum rougew "
+    "meteor bertscore bert_score chrf spice map map50 map75 map50_95 map@0.5 map@50 map@0.75 map@0.5:0.95 ap ap50 "
+    "ap75 ar compliance adherence"
 )
 #: Names that, as its last words, make a name surely one of a share in [0, 1], where more is better.
 _SHARES: Final = frozenset(map(fold, _SHARE_NAMES.split()))
@@ -145,7 +161,18 @@ def _unbracketed(part: str) -> str:
 
 def is_of_training(name: str) -> bool:
     """Whether a part of the name says that the score is of the samples that were trained on."""
-    return any(fold(level) in _TRAINED_ON for level in _levels(name)[:-1])
+    return _above(name, _TRAINED_ON)
+
+
+def is_aside(name: str) -> bool:
+    """Whether a part of the name says that the number is no result of the model: of a configuration, a baseline."""
+    return _above(name, _ASIDE)
+
+
+def _above(name: str, words: frozenset[str]) -> bool:
+    """Whether a part of the name before the last one has one of these words."""
+    parts = (part.casefold().replace("_", " ") for part in _levels(name)[:-1])
+    return any(words.intersection(_WORD.findall(part)) for part in parts)
 
 
 def same(one: str, other: str, groups: Groups) -> bool:
@@ -156,7 +183,10 @@ def same(one: str, other: str, groups: Groups) -> bool:
 
 def is_share(name: str) -> bool:
     """Whether the name is surely one of a share in [0, 1], where more is better."""
-    words = _WORD.findall(_levels(name.casefold())[-1])
+    last = _levels(name.casefold())[-1]
+    if not _SHARES.isdisjoint(SCORES.get(fold(last), ())):
+        return True
+    words = [word if word.startswith(("map", "ap")) else word.partition("@")[0] for word in _WORD.findall(last)]
     if _NO_SHARE.intersection(words):
         return False
     while len(words) > 1 and words[-1] in _AVERAGED:

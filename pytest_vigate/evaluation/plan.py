@@ -140,9 +140,11 @@ def _bound(families: Mapping[str, Metric], gate: Gate) -> tuple[dict[str, Metric
     for name in dict.fromkeys(threshold.family for threshold in gate.thresholds if threshold.family in families):
         asked = [one for one in gate.thresholds if one.family == name]
         try:
-            found[name] = families[name].bind(
-                tuple(dict.fromkeys(one.score.partition(".")[2] for one in asked)), families
-            )
+            names: dict[str, bool] = {}
+            for one in asked:
+                score = one.score.partition(".")[2]
+                names[score] = names.get(score, False) or one.in_percent
+            found[name] = families[name].bind(names, families)
         except ValueError as error:
             del found[name]  # one problem is enough
             parameter = str(error).partition(":")[0]

@@ -226,6 +226,8 @@ def build_threshold(score: str, key: Position, options: Mapping[str, Place]) -> 
         match option:
             case "min" | "max" | "confidence":
                 words[option] = number(place)
+                if option != "confidence" and isinstance(place.value, str):
+                    words["in_percent"] = True
             case "in":
                 words["among"] = tuple(item.text for item in place.values())
             case "min_samples":

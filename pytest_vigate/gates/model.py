@@ -51,6 +51,8 @@ class Threshold:
     """Place of the key (``""``) and of each option's value (``min``, ``where``, ``where.lighting``, …)."""
     min: float | None = None
     max: float | None = None
+    in_percent: bool = False
+    """Whether a bound is written as ``95%``: the score is then a share."""
     among: tuple[str, ...] = ()
     """``in``: the names that the score may be."""
     confidence: float | None = None

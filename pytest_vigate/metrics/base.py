@@ -313,11 +313,12 @@ class Metric(ABC):
         """The family whose scores this one compares over checkpoints; most look at none."""
         return None
 
-    def bind(self, asked: Sequence[str], families: Mapping[str, Metric]) -> Metric:
+    def bind(self, asked: Mapping[str, bool], families: Mapping[str, Metric]) -> Metric:
         """The metric with what its gate says elsewhere: most need nothing of it.
 
         Args:
-            asked: Names of the scores of this family that the gate has thresholds on, for families that take any name.
+            asked: Names of the scores of this family that the gate has thresholds on, and whether it bounds one in
+                percent, for families that take any name.
             families: All that the gate may use, by the name under which it does, for families that judge another's.
 
         Raises:

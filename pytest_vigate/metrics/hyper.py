@@ -97,13 +97,14 @@ class Hyper(StatedScores):
         Score("changed", "hyperparameters that differ from another run's", high=math.inf, direction="lower"),
     )
     evidence: ClassVar[Evidence] = "run"
+    further: ClassVar[str] = "any other hyperparameter, as declared, or else the last logged"
 
     #: log of another run, or JSON or YAML file of its hyperparameters
     against: File | None = None
     #: names that are not compared, whole as they are dotted; by default paths, names and dates
     ignore: tuple[str, ...] = BOOKKEEPING
 
-    def bind(self, asked: Sequence[str], families: Mapping[str, Metric]) -> Metric:
+    def bind(self, asked: Mapping[str, bool], families: Mapping[str, Metric]) -> Metric:
         fixed = {score.name for score in self.scores}
         return _Asked(self.against, self.ignore, tuple(name for name in asked if name not in fixed))
 

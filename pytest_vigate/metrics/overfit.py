@@ -187,7 +187,7 @@ class Overfit(Metric):
             )
         return found == "lower"
 
-    def bind(self, asked: Sequence[str], families: Mapping[str, Metric]) -> Metric:
+    def bind(self, asked: Mapping[str, bool], families: Mapping[str, Metric]) -> Metric:
         """The family itself, or one that computes the score of another family that `on` names."""
         if not isinstance(self.on, str) or self.on == LOSS:
             return self

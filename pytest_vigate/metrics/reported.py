@@ -15,6 +15,7 @@ from pytest_vigate.data.score_names import (
     SCORES,
     Hits,
     fold,
+    is_aside,
     is_loss,
     is_of_training,
     is_share,
@@ -76,11 +77,12 @@ class ReportedScores(StatedScores):
     name: ClassVar[str] = "reported"
     scores: ClassVar[tuple[Score, ...]] = ()
     evidence: ClassVar[Evidence] = "reported"
+    further: ClassVar[str] = "the number of that name in the file, in [0, 1] where the name is that of a share"
 
     #: names of scores that the file states in percent
     percent: tuple[str, ...] = ()
 
-    def bind(self, asked: Sequence[str], families: Mapping[str, Metric]) -> Metric:
+    def bind(self, asked: Mapping[str, bool], families: Mapping[str, Metric]) -> Metric:
         """The family with a score for every name that the gate has a threshold on.
 
         Raises:
@@ -89,7 +91,8 @@ class ReportedScores(StatedScores):
         for name in self.percent:
             if not any(same(name, one, SCORES) for one in asked):
                 raise ValueError(f"percent: there is no threshold on {name!r}; the gate has {', '.join(asked)}")
-        return _Asked(percent=self.percent, asked=tuple(asked))
+        shares = tuple(name for name, percent in asked.items() if percent)
+        return _Asked(percent=self.percent, asked=tuple(asked), shares=shares)
 
     def statistics(self, data: Dataset) -> Statistics:
         reported = data.reported
@@ -119,7 +122,7 @@ class ReportedScores(StatedScores):
             if not -_ROUNDING <= value <= 100 + _ROUNDING:
                 return f"{of_file} {value:g}, where a percentage lies in [0, 100]; correct the file"
             return [Number(min(max(value / 100, 0.0), 1.0), "; ".join([*said, "stated in percent"]))]
-        if is_share(asked):
+        if self._is_share(asked) or is_share(name):
             if not -_ROUNDING <= value <= 1 + _ROUNDING:
                 return f"{of_file} {value:g}, where a share lies in [0, 1]{_as_percent(asked, value)}"
             value = min(max(value, 0.0), 1.0)
@@ -130,6 +133,10 @@ class ReportedScores(StatedScores):
             said.append("value as reported, its unit is not known")
         return [Number(value, "; ".join(said))]
 
+    def _is_share(self, asked: str) -> bool:
+        """Whether the name says so."""
+        return is_share(asked)
+
     def _is_percent(self, asked: str) -> bool:
         return any(same(asked, one, SCORES) for one in self.percent)
 
@@ -139,6 +146,7 @@ class _Asked(ReportedScores):
     """The family of a gate."""
 
     asked: tuple[str, ...] = field(default=(), metadata={"bound": True})
+    shares: tuple[str, ...] = field(default=(), metadata={"bound": True})
 
     @property
     def configured(self) -> tuple[Score, ...]:
@@ -148,11 +156,17 @@ class _Asked(ReportedScores):
     def scores(self) -> tuple[Score, ...]:  # type: ignore[override]  # the names are the gate's
         return self.configured
 
+    def _is_share(self, asked: str) -> bool:
+        """Whether the name says so, or the gate, by a bound in percent."""
+        return is_share(asked) or asked in self.shares
+
     def _score(self, name: str) -> Score:
         if is_share(name):
             return Score(name, "a share, as reported")
         if self._is_percent(name):
             return Score(name, "a percentage, as reported", direction=None)
+        if name in self.shares:
+            return Score(name, "a share, as the gate says", direction=None)
         return Score(name, "a number, as reported", low=-math.inf, high=math.inf, direction=None)
 
 
@@ -163,7 +177,7 @@ def _lookup(reported: Reported, asked: Sequence[str]) -> dict[str, Hits]:
     ``higher_is_better.TASK.f1: true`` beside every score), and scores of the training stand back behind others.
     """
     scores = (*reported.values, *sorted(reported.gaps))
-    unseen = [name for name in scores if not is_of_training(name)]
+    unseen = [name for name in scores if not (is_of_training(name) or is_aside(name))]
     pools = (unseen, scores, (*reported.values, *reported.others))
     found = [lookup(asked, pool, SCORES, splits=True) for pool in pools]
     return {
@@ -189,6 +203,11 @@ def _chosen(reported: Reported, asked: str, hits: Hits) -> tuple[str, str]:
     if not hits.whole and is_of_training(names[0]):
         return "", (
             f"{reported.file} has {quoted(asked)} of the samples that were trained on alone, {quoted(names[0])}; "
+            "name it in full if it is meant"
+        )
+    if not hits.whole and is_aside(names[0]):
+        return "", (
+            f"{reported.file} has {quoted(asked)} only as {quoted(names[0])}, which is no result of the model; "
             "name it in full if it is meant"
         )
     if names[0] in reported.others:

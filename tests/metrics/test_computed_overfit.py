@@ -65,7 +65,9 @@ def table(judged: int = -1) -> Dataset:
 def bound(on: str = "answer.exact", **parameters: Any) -> Metric:
     family = on.partition(".")[0]
     families = {cls.name: default(cls) for cls in builtin() if cls.name not in ("bertscore", "schema")}
-    return Overfit(on=on, **parameters).bind(("gap",), {name: families[name] for name in (family, "overfit", "loss")})
+    return Overfit(on=on, **parameters).bind(
+        {"gap": False}, {name: families[name] for name in (family, "overfit", "loss")}
+    )
 
 
 def scores(metric: Metric, data: Dataset) -> dict[str, float]:
@@ -175,7 +177,7 @@ def test_a_checkpoint_that_is_not_there() -> None:
 def test_scores_that_cannot_overfit(on: str, parameters: dict[str, Any], message: str) -> None:
     families = {cls.name: default(cls) for cls in builtin() if cls.name in ("answer", "loss", "confusion", "overfit")}
     with pytest.raises(ValueError, match=r"^") as caught:
-        Overfit(on=on, **parameters).bind(("gap",), families)
+        Overfit(on=on, **parameters).bind({"gap": False}, families)
     assert str(caught.value) == message
 
 
@@ -250,7 +252,7 @@ def test_numbers_are_those_of_the_family_itself(cls: type[Metric], score: str) -
 
 
 def metric_of(cls: type[Metric], score: str) -> Metric:
-    return Overfit(on=f"{cls.name}.{score}").bind(("gap",), {cls.name: default(cls)})
+    return Overfit(on=f"{cls.name}.{score}").bind({"gap": False}, {cls.name: default(cls)})
 
 
 def test_rows_are_as_many_as_the_family_has() -> None:

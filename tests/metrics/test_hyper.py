@@ -41,7 +41,7 @@ def run(declared: Mapping[str, object] | None = None, rate: Sequence[float] = ()
 
 
 def bound(*asked: str, **parameters: Any) -> Metric:
-    return Hyper(**parameters).bind(asked, {})
+    return Hyper(**parameters).bind(dict.fromkeys(asked, False), {})
 
 
 def value(data: Dataset, asked: str, **parameters: Any) -> float:

@@ -32,7 +32,7 @@ def data_of(root: Path, scores: Mapping[str, object]) -> Dataset:
 def ask(
     root: Path, scores: Mapping[str, object], *asked: str, percent: tuple[str, ...] = ()
 ) -> tuple[dict[str, float], Statistics]:
-    metric, data = ReportedScores(percent=percent).bind(asked, {}), data_of(root, scores)
+    metric, data = ReportedScores(percent=percent).bind(dict.fromkeys(asked, False), {}), data_of(root, scores)
     return evaluate(metric, data), metric.statistics(data)
 
 
@@ -47,7 +47,7 @@ def why(root: Path, scores: Mapping[str, object], asked: str, *, percent: tuple[
 
 
 def told(root: Path, scores: Mapping[str, object], asked: str, *, percent: tuple[str, ...] = ()) -> tuple[str, ...]:
-    metric = ReportedScores(percent=percent).bind([asked], {})
+    metric = ReportedScores(percent=percent).bind({asked: False}, {})
     return tuple(metric.caveats(metric.statistics(data_of(root, scores)), asked))
 
 
@@ -60,7 +60,7 @@ def test_every_name_is_a_score_once_the_gate_asks_for_it(root: Path) -> None:
 
 
 def test_known_shares_have_range_and_direction_and_others_have_neither() -> None:
-    metric = ReportedScores(percent=("agility",)).bind(["macro_f1", "loss", "agility"], {})
+    metric = ReportedScores(percent=("agility",)).bind(dict.fromkeys(["macro_f1", "loss", "agility"], False), {})
     said = [(score.name, score.low, score.high, score.direction) for score in metric.configured]
     assert said == [
         ("macro_f1", 0.0, 1.0, "higher"),
@@ -105,7 +105,7 @@ def test_rounding_of_single_precision_is_no_other_unit(root: Path) -> None:
 
 def test_percent_names_a_score_that_is_asked_for() -> None:
     with pytest.raises(ValueError, match=r"^percent: there is no threshold on 'f2'; the gate has f1, loss$"):
-        ReportedScores(percent=("f2",)).bind(["f1", "loss"], {})
+        ReportedScores(percent=("f2",)).bind(dict.fromkeys(["f1", "loss"], False), {})
 
 
 def test_share_beside_percentages_is_doubted(root: Path) -> None:
@@ -114,7 +114,7 @@ def test_share_beside_percentages_is_doubted(root: Path) -> None:
     assert told(root, scores, "f1") == (
         "above 1 in the same file: 'precision'; if 'f1' is in percent too, declare percent",
     )
-    metric = ReportedScores(percent=("precision",)).bind(["f1", "precision"], {})
+    metric = ReportedScores(percent=("precision",)).bind(dict.fromkeys(["f1", "precision"], False), {})
     assert metric.caveats(metric.statistics(data_of(root, scores)), "f1") == ()
 
 
@@ -221,7 +221,7 @@ def test_names_that_agree_are_one_score(root: Path) -> None:
 
 
 def test_file_is_the_only_sample_and_nothing_is_drawn(root: Path) -> None:
-    metric, data = ReportedScores().bind(["f1", "gone"], {}), data_of(root, {"f1": 0.5})
+    metric, data = ReportedScores().bind(dict.fromkeys(["f1", "gone"], False), {}), data_of(root, {"f1": 0.5})
     statistics = metric.statistics(data)
     assert (metric.drawn, metric.evidence, statistics.n) == (False, "reported", 1)
     assert metric.trials(statistics).tolist() == [[True, False]]
