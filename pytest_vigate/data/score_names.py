@@ -189,9 +189,12 @@ def is_share(name: str) -> bool:
     words = [word if word.startswith(("map", "ap")) else word.partition("@")[0] for word in _WORD.findall(last)]
     if _NO_SHARE.intersection(words):
         return False
-    while len(words) > 1 and words[-1] in _AVERAGED:
-        words.pop()
-    return any("".join(words[-count:]) in _SHARES for count in (1, 2, 3))
+    while words:
+        if any("".join(words[-count:]) in _SHARES for count in (1, 2, 3)):
+            return True
+        if words.pop() not in _AVERAGED:
+            break
+    return False
 
 
 def is_loss(name: str) -> bool:

@@ -233,3 +233,46 @@ def test_file_is_the_only_sample_and_nothing_is_drawn(root: Path) -> None:
 def test_other_data_is_no_report() -> None:
     with pytest.raises(UnmeasurableError, match=r"^reported needs a file of scores; name it under data\.reported$"):
         ReportedScores().statistics(replies(["1"]))
+
+
+@pytest.mark.parametrize(
+    ("asked", "scores"),
+    [
+        ("f1score", {"f1": 87.0}),
+        ("AverageIoU", {"Average IoU": 3.0}),
+        ("BoundingBoxF1", {"Bounding Box F1": 3.0}),
+        ("acc_norm", {"acc_norm": 5.3}),
+        ("recall@10", {"recall@10": 5.3}),
+        ("pass@1", {"pass@1": 12.0}),
+        ("bert_score", {"bert_score": 5.3}),
+    ],
+)
+def test_percentages_under_other_names_of_shares_pass_no_bound(
+    tmp_path: Path, asked: str, scores: dict[str, float]
+) -> None:
+    metric = ReportedScores().bind({asked: False}, {})
+    undefined = metric.statistics(data_of(tmp_path, scores)).undefined
+    assert (
+        "where a share lies in [0, 1]; if it is in percent, write metrics: {reported: {percent: [" in undefined[asked]
+    )
+
+
+def test_a_bound_in_percent_makes_a_score_a_share(tmp_path: Path) -> None:
+    metric = ReportedScores().bind({"agility": True, "cider": False}, {})
+    assert [(score.low, score.high) for score in metric.configured] == [(0, 1), (-math.inf, math.inf)]
+    undefined = metric.statistics(data_of(tmp_path, {"agility": 5.3, "cider": 1.2})).undefined
+    assert set(undefined) == {"agility"}
+
+
+@pytest.mark.parametrize(
+    ("scores", "why"),
+    [
+        ({"training_set": {"f1": 0.99}}, "of the samples that were trained on alone"),
+        ({"train_split": {"f1": 0.99}}, "of the samples that were trained on alone"),
+        ({"human_baseline": {"f1": 0.99}}, "which is no result of the model"),
+        ({"f1": {"mean": 0.4, "stderr": 0.01}, "config": {"f1": 1}}, "which is no result of the model"),
+    ],
+)
+def test_numbers_that_are_no_result_answer_no_short_name(tmp_path: Path, scores: dict[str, object], why: str) -> None:
+    metric = ReportedScores().bind({"f1": False}, {})
+    assert why in metric.statistics(data_of(tmp_path, scores)).undefined["f1"]

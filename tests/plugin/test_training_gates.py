@@ -189,6 +189,21 @@ def test_reported_scores_are_marked_as_such(healthy: Path, run: Run, record: Rec
     run().stdout.fnmatch_lines(["  reported.eval_f1  0.810  >= 0.75  -  n=1  passed (reported)"])
 
 
+def test_a_percentage_meets_no_bound_in_percent(healthy: Path, record: Record) -> None:
+    (healthy / "scores.json").write_text('{"agility": 5.3, "flexibility": 5.3}', encoding="utf-8")
+    write_gate(
+        healthy,
+        "  reported.agility: {min: 70%}\n  reported.flexibility: {min: 3}\n",
+        head="vigate: 1\ndata: {reported: scores.json}\n",
+    )
+    found = judged(record)
+    assert found["reported.agility"]["message"] == (
+        "reported.agility is undefined: scores.json: 'agility' is 5.3, where a share lies in [0, 1]; if it is in percent, "
+        "write metrics: {reported: {percent: [agility]}}"
+    )
+    assert found["reported.flexibility"]["verdict"] == "passed"
+
+
 def test_lint_reads_a_run(healthy: Path, pytester: pytest.Pytester) -> None:
     write_gate(healthy, "  loss.drop: {min: 40%}\n")
     result = pytester.run("vigate", "lint", "--data", "run.gate.yaml")
