@@ -259,7 +259,7 @@ def test_percentages_under_other_names_of_shares_pass_no_bound(
 
 def test_a_bound_in_percent_makes_a_score_a_share(tmp_path: Path) -> None:
     metric = ReportedScores().bind({"agility": True, "cider": False}, {})
-    assert [(score.low, score.high) for score in metric.configured] == [(0, 1), (-math.inf, math.inf)]
+    assert [(score.low, score.high) for score in metric.configured] == [(0, 1), (-np.inf, np.inf)]
     undefined = metric.statistics(data_of(tmp_path, {"agility": 5.3, "cider": 1.2})).undefined
     assert set(undefined) == {"agility"}
 

@@ -198,8 +198,8 @@ def test_a_percentage_meets_no_bound_in_percent(healthy: Path, record: Record) -
     )
     found = judged(record)
     assert found["reported.agility"]["message"] == (
-        "reported.agility is undefined: scores.json: 'agility' is 5.3, where a share lies in [0, 1]; if it is in percent, "
-        "write metrics: {reported: {percent: [agility]}}"
+        "reported.agility is undefined: scores.json: 'agility' is 5.3, where a share lies in [0, 1]; if it is in "
+        "percent, write metrics: {reported: {percent: [agility]}}"
     )
     assert found["reported.flexibility"]["verdict"] == "passed"
 
