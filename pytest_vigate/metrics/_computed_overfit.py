@@ -79,9 +79,9 @@ class ComputedOverfit(Metric):
         found = _joined(validation, train, data.strata, [_named(step) for step in checkpoints.steps], judged)
         read = _Reading.of(self, found)
         here, there = validation[read.judged], train[read.judged]
+        trained = "" if checkpoints.train is None else f"{len(data) - validation[0].n} samples of the training and "
         notes = [
-            f"compared: {self.on} on {len(data) - validation[0].n} samples of the training and {validation[0].n} to "
-            f"validate on, judged at {read.names[read.judged]}",
+            f"compared: {self.on} on {trained}{validation[0].n} to validate on, judged at {read.names[read.judged]}",
             *here.notes,
             *(f"train: {note}" for note in (() if there is None else there.notes) if note not in here.notes),
         ]

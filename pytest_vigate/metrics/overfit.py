@@ -84,7 +84,9 @@ class Overfit(Metric):
 
         On a score of another family the same is computed from samples, on ``data.train`` and ``data``. The two sides
         are drawn independently of each other. Paths with ``{checkpoint}`` make one evaluation of each checkpoint; the
-        best checkpoint is taken from the data once, and not anew in every draw.
+        best checkpoint is taken from the data once, and not anew in every draw. The interval of ``gap`` is made of
+        those of its two sides by Zou and Donner's method (MOVER), exact ones where every sample is right or wrong;
+        ``min_samples`` counts the smaller side.
 
     Statistics:
         One row a point of either curve; its sample is the step. ``step``, ``value`` (0 where not finite), ``finite``,
