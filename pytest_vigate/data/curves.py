@@ -1,7 +1,7 @@
 """How a model was trained: curves by step, and the hyperparameters of the run.
 
-A step is what the log counts: optimizer steps, or finished epochs where it has nothing finer, always counted from 1
-where the log counts epochs. Blanks are left out; NaN and infinities are facts and stay.
+A step is what the log counts: optimizer steps, or finished epochs where it has nothing finer, counted from 1 whatever
+the log counts from; checkpoints of Vi have its own numbers. Blanks are left out; NaN and infinities are facts and stay.
 """
 
 from __future__ import annotations

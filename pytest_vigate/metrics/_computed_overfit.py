@@ -140,6 +140,13 @@ class ComputedOverfit(Metric):
                     bears[parts.samples[part], i] |= there
         return bears
 
+    def affordable(self, statistics: Statistics) -> int | None:
+        """A third of what the other family affords: both sides are drawn together, and each for itself."""
+        parts = _Parts.of(statistics)
+        afforded = [self.metric.affordable(parts.part(*one)) for one in _Reading.of(self, statistics).needed]
+        known = [most for most in afforded if most is not None]
+        return max(1, min(known) // 3) if known else None
+
     def caveats(self, statistics: Statistics, score: str) -> Sequence[str]:
         read = _Reading.of(self, statistics)
         here, there = read.values[read.judged, VALIDATION], read.values[read.best, VALIDATION]

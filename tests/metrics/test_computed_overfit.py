@@ -259,3 +259,10 @@ def test_rows_are_as_many_as_the_family_has() -> None:
     found: Statistics = bound().statistics(table())
     inner = default(Answer).statistics(answered(72, 100))
     assert len(found.sample) == 200 + 8 * len(inner.sample)
+
+
+def test_a_dear_family_affords_a_third_of_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = bound().statistics(table())
+    assert bound().affordable(found) is None
+    monkeypatch.setattr(Answer, "affordable", lambda _, statistics: 3 * statistics.n)
+    assert bound().affordable(found) == 100
