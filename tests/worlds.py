@@ -30,7 +30,7 @@ from pytest_vigate.metrics._wordnet import find_wordnet
 
 Box = Sequence[float]
 
-REAL = Path(__file__).parents[2] / "shared" / "data"
+REAL = (Path(__file__).parents[2] / "shared" / "data").resolve()  # it may be a link
 VOCABULARY = ("bolt", "dent", "scratch")
 
 
