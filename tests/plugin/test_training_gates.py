@@ -313,6 +313,19 @@ def test_train_predictions_of_no_checkpoint_are_of_none(checkpoints: Path, recor
     )
 
 
+def test_samples_of_the_training_that_were_not_scored_flatter_nobody(checkpoints: Path, record: Record) -> None:
+    # with 50 of 100 counted as wrong the gap would be 0.5 - 0.74
+    for step in (500, 1000, 1500, 2000):
+        path = checkpoints / f"step-{step}/train.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(lines[:50]), encoding="utf-8")
+    write_gate(checkpoints, "  overfit.gap: {max: 10%}\n", head=ANSWERS, metrics=ON)
+    assert judged(record)["overfit.gap"]["message"] == (
+        "overfit.gap cannot be measured: step-2000/train.jsonl: 50 of 100 samples of the training have no prediction; "
+        "counted as wrong they would make the gap smaller, so score them all, or name the references of the others alone"
+    )
+
+
 def test_samples_all_right_leave_the_gap_in_doubt(checkpoints: Path, record: Record) -> None:
     # 97 of 100 are right on train, and 5 of 5 on validation, which may be 48 % in truth
     for part in ("validation", "step-2000/validation"):
