@@ -175,9 +175,9 @@ class Session:
             absent = int(np.count_nonzero(~train.dataset.predictions.present))
             if absent:
                 raise UnmeasurableError(
-                    f"{train.read[0].path}: {absent} of {len(train.dataset)} samples of the training have no prediction; "
-                    "counted as wrong they would make the gap smaller, so score them all, or name the references of the "
-                    "others alone"
+                    f"{train.read[0].path}: {absent} of {len(train.dataset)} samples of the training have no "
+                    "prediction; counted as wrong they would make the gap smaller, so score them all, or name the "
+                    "references of the others alone"
                 )
         steps: tuple[int | None, ...] = validation.history.steps if validation.history else (None,)
         judged = validation.history.judged if validation.history else 0

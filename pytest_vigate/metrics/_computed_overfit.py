@@ -149,6 +149,8 @@ class ComputedOverfit(Metric):
 
     def caveats(self, statistics: Statistics, score: str) -> Sequence[str]:
         read = _Reading.of(self, statistics)
+        if score in _OF_BOTH:
+            return self._upside_down(read)
         here, there = read.values[read.judged, VALIDATION], read.values[read.best, VALIDATION]
         if score not in _OF_BEST or not (here < there if not self.lower else here > there):
             return ()
@@ -156,6 +158,17 @@ class ComputedOverfit(Metric):
         return (
             f"{when} checkpoint is better: {self.on} is {number(there)} at {read.names[read.best]}, and {number(here)} "
             f"at {read.names[read.judged]}",
+        )
+
+    def _upside_down(self, read: _Reading) -> Sequence[str]:
+        """Said where the model is worse on what it was trained on, as where its predictions there are not its own."""
+        here, there = (read.values.get((read.judged, part), np.nan) for part in (VALIDATION, TRAIN))
+        gap = float(formulas(*map(np.asarray, (there, here, np.nan, 0.0)), lower=self.lower).gap)
+        if not gap < -BANDS[-1][0] * (self.score.high - self.score.low):
+            return ()
+        return (
+            f"{self.on} is worse on the samples of the training, {number(there)}, than on validation, {number(here)}: "
+            "check that the predictions for them are of this model, and read in the same way",
         )
 
     def measures(self, statistics: Statistics, ids: Sequence[str]) -> Mapping[str, Any]:

@@ -266,3 +266,15 @@ def test_a_dear_family_affords_a_third_of_the_draws(monkeypatch: pytest.MonkeyPa
     assert bound().affordable(found) is None
     monkeypatch.setattr(Answer, "affordable", lambda _, statistics: 3 * statistics.n)
     assert bound().affordable(found) == 100
+
+
+def test_a_model_that_is_worse_on_what_it_was_trained_on_is_told() -> None:
+    def caveats(train: int) -> tuple[str, ...]:
+        found = bound().statistics(together([answered(80, 100)], [answered(train, 100)], steps=[None]))
+        return tuple(bound().caveats(found, "gap"))
+
+    assert caveats(70) == ()
+    assert caveats(69) == (
+        "answer.exact is worse on the samples of the training, 0.69, than on validation, 0.8: check that the "
+        "predictions for them are of this model, and read in the same way",
+    )

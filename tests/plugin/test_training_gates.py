@@ -322,7 +322,8 @@ def test_samples_of_the_training_that_were_not_scored_flatter_nobody(checkpoints
     write_gate(checkpoints, "  overfit.gap: {max: 10%}\n", head=ANSWERS, metrics=ON)
     assert judged(record)["overfit.gap"]["message"] == (
         "overfit.gap cannot be measured: step-2000/train.jsonl: 50 of 100 samples of the training have no prediction; "
-        "counted as wrong they would make the gap smaller, so score them all, or name the references of the others alone"
+        "counted as wrong they would make the gap smaller, so score them all, or name the references of the others "
+        "alone"
     )
 
 
