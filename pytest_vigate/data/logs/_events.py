@@ -242,7 +242,7 @@ class _Decoder:
         """Columns of records that have one layout."""
         step = np.zeros(len(rows), dtype=np.uint64)
         for i, at in enumerate(range(*layout.step)):
-            step |= (rows[:, at] & np.uint64(0x7F)) << np.uint64(7 * i)
+            step |= (rows[:, at].astype(np.uint64) & np.uint64(0x7F)) << np.uint64(7 * i)
         signed = step.view(np.int64)
         wall = np.zeros(len(rows)) if layout.wall < 0 else _numbers(rows, layout.wall, "<f8")
         if layout.start:
