@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from reading import Run, cases, properties
-from worlds import REAL, write_run
+from worlds import real_data, write_run
 
 Record = Callable[..., dict[str, Any]]
 
@@ -386,7 +386,6 @@ def test_declared_hyperparameters_are_in_the_record(healthy: Path, record: Recor
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif(not REAL.exists(), reason="the published data is not here")
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
@@ -395,6 +394,6 @@ def test_declared_hyperparameters_are_in_the_record(healthy: Path, record: Recor
     ],
 )
 def test_published_runs(pytester: pytest.Pytester, record: Record, file: str, expected: Mapping[str, str]) -> None:
-    shutil.copy(REAL / f"hf-trainer-state/{file}.trainer_state.json", pytester.path / "trainer_state.json")
+    shutil.copy(real_data("hf-trainer-state") / f"{file}.trainer_state.json", pytester.path / "trainer_state.json")
     write_gate(pytester.path, "  overfit.rise: {max: 10%}\n  loss.drop: {min: 20%}\n  loss.pattern: {in: [healthy]}\n")
     assert {name: verdict["verdict"] for name, verdict in judged(record).items()} == expected
