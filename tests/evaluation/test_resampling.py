@@ -9,6 +9,7 @@ import pytest
 
 from pytest_vigate.evaluation import resampling
 from pytest_vigate.evaluation.resampling import generator, multinomial_weights
+from pytest_vigate.evaluation.slicing import clusters
 
 
 def test_every_draw_weighs_as_much_as_the_samples() -> None:
@@ -56,3 +57,22 @@ def test_a_thousand_draws_on_a_hundred_thousand_samples_add_at_most_200_mb() -> 
     """
     result = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True)
     assert float(result.stdout) < 200
+
+
+def test_every_stratum_is_drawn_for_itself() -> None:
+    strata = np.array([0, 1, 1, 0, 1])
+    rng = np.random.default_rng(0)
+    (weights,) = multinomial_weights(5, draws=200, rng=rng, strata=strata)
+    assert (weights[:, strata == 0].sum(axis=1) == 2).all()
+    assert (weights[:, strata == 1].sum(axis=1) == 3).all()
+    assert (weights.max(axis=0) > 1).all()
+
+
+def test_clusters_are_drawn_whole_within_their_stratum() -> None:
+    strata = np.array([0, 0, 0, 1, 1])
+    groups = clusters(["a", "a", "b", "a", "c"], strata=strata)
+    assert groups.tolist() == [0, 0, 1, 2, 3]  # "a" of the second stratum is another cluster
+    (weights,) = multinomial_weights(5, draws=100, rng=np.random.default_rng(0), groups=groups, strata=strata)
+    assert np.array_equal(weights[:, 0], weights[:, 1])
+    assert (weights[:, 0] + weights[:, 2] == 2).all()
+    assert (weights[:, 3] + weights[:, 4] == 2).all()

@@ -278,3 +278,23 @@ def test_a_model_that_is_worse_on_what_it_was_trained_on_is_told() -> None:
         "answer.exact is worse on the samples of the training, 0.69, than on validation, 0.8: check that the "
         "predictions for them are of this model, and read in the same way",
     )
+
+
+def test_no_draw_regrets_less_than_nothing() -> None:
+    # 80 right at first, then 79 others: question 80 is right at the judged checkpoint alone
+    judged = answered(81, 100)
+    answers = tuple(("no idea",) if i < 2 else text for i, text in enumerate(judged.predictions.texts))
+    nothing = boxes([[] for _ in range(100)])
+    later = dataset(nothing, nothing, texts=(answers, judged.references.texts))
+    metric, found = bound(), bound().statistics(together([answered(80, 100), later], None))
+    weights = np.ones((2, 100))
+    weights[1, [0, 80]] = 0, 2  # 79 right of 100 at first, 80 later
+    assert metric.draw(found, weights)[:, 3].tolist() == [0.01, 0.0]
+
+
+def test_pictures_of_both_sides_are_apart() -> None:
+    sides = [replace(answered(3, 4), pictures=np.array([0, 0, 1, 2])) for _ in range(2)]
+    checkpoints = Checkpoints((None,), lambda _: (), None, 0)
+    pictures = beside(sides[0], sides[1], checkpoints).pictures
+    assert pictures is not None
+    assert pictures.tolist() == [0, 0, 1, 2, 3, 3, 4, 5]

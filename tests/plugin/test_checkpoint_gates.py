@@ -88,6 +88,8 @@ def test_a_declared_checkpoint_is_judged(checkpoints: Path, record: Record) -> N
     (gate,) = record()["gates"]
     assert gate["verdicts"][0]["value"] == 0.6
     assert gate["families"][0]["judged"] == 500
+    scored = {entry["checkpoint"]: entry["scores"]["exact"] for entry in gate["families"][0]["checkpoints"]}
+    assert scored == {500: 0.6, 1000: 0.9, 1500: 0.8}
 
 
 def test_steps_are_ordered_as_numbers(checkpoints: Path, record: Record) -> None:
@@ -246,3 +248,11 @@ def test_samples_of_another_order_are_told(checkpoints: Path, record: Record) ->
         "format.compliance cannot be measured: checkpoints/step-1000/answers.jsonl: checkpoint 1000 has its samples in "
         "another order than checkpoint 1500; write them in the same order, or name references"
     ]
+
+
+def test_families_of_a_later_gate_share_one_pass(checkpoints: Path, run: Run, asked: list[str]) -> None:
+    write_gate(checkpoints, "  answer.exact: {min: 1%}\n")
+    (checkpoints / "answers.gate.yaml").rename(checkpoints / "a.gate.yaml")
+    write_gate(checkpoints, "  chrf.chrf: {min: 1%}\n  rouge.rouge1: {min: 1%}\n")
+    run().assert_outcomes(passed=3)
+    assert [asked.count(file) for file in STEPS] == [2, 2, 1]

@@ -358,6 +358,14 @@ def test_runs_and_predictions_that_end_apart_are_told(checkpoints: Path, record:
     )
 
 
+def test_a_gate_on_a_run_and_predictions_records_the_files_of_both(checkpoints: Path, record: Record) -> None:
+    write_run(checkpoints)
+    head = ANSWERS.partition("  train:")[0].replace("data:\n", "data:\n  training: trainer_state.json\n")
+    write_gate(checkpoints, "  loss.drop: {min: 10%}\n  answer.exact: {min: 10%}\n", head=head)
+    (gate,) = record()["gates"]
+    assert {file["role"] for file in gate["data"]} == {"training", "predictions", "references"}
+
+
 def test_a_series_that_nothing_asks_for_is_a_slip_of_the_pen(healthy: Path, run: Run) -> None:
     series = "{valdation: eval_loss, other: loss, v: eval_loss, wd: loss}"
     head = f"vigate: 1\ndata:\n  training: {{path: trainer_state.json, series: {series}}}\n"
